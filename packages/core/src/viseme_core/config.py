@@ -1,0 +1,115 @@
+"""Between config dataclasses and the plain dictionaries that YAML and checkpoints hold."""
+
+import dataclasses
+import types
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def to_plain(config: Any) -> Any:
+    """Return a config as nested dictionaries, lists and plain values, ready for JSON."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {f.name: to_plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, dict):
+        return {str(key): to_plain(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [to_plain(value) for value in config]
+    if config is None or isinstance(config, bool | int | float | str):
+        return config
+    raise ValueError(f"configs hold plain values only, got {type(config).__name__}: {config!r}")
+
+
+def from_plain(cls: type[T], plain: Any, *, where: str = "config") -> T:
+    """Return a `cls` built from what `to_plain` made.
+
+    Args:
+        cls: Config dataclass to build.
+        plain: Dictionary of its fields; fields left out keep their defaults.
+        where: Key path that errors start with.
+
+    Raises:
+        ValueError: If a key is unknown, a required one is missing, or a value has another type.
+    """
+    return cast(T, _build(cls, plain, where))
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _build_dataclass(kind, value, where)
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _build_union(args, value, where)
+    if origin is Literal:
+        if value not in args:
+            raise ValueError(f"{where} must be one of {args}, got {value!r}")
+        return value
+    if origin in (tuple, list):
+        return _build_sequence(origin, args, value, where)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} must be a mapping, got {value!r}")
+        return {key: _build(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if kind is Any:
+        return value
+    return _check_scalar(kind, value, where)
+
+
+def _build_dataclass(cls: type, value: Any, where: str) -> Any:
+    if isinstance(value, cls):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be a mapping of {cls.__name__}'s fields, got {value!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = sorted(set(value) - set(fields))
+    if unknown:
+        raise ValueError(
+            f"{where} has no field {', '.join(map(repr, unknown))}; "
+            f"{cls.__name__} knows {', '.join(sorted(fields))}"
+        )
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in value
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ValueError(f"{where} lacks {', '.join(map(repr, missing))} ({cls.__name__})")
+    hints = get_type_hints(cls)
+    return cls(**{key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()})
+
+
+def _build_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    errors = []
+    for kind in kinds:
+        if kind is type(None):
+            continue
+        try:
+            return _build(kind, value, where)
+        except ValueError as error:
+            errors.append(str(error))
+    raise ValueError("; or ".join(errors))
+
+
+def _build_sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{where} must be a list, got {value!r}")
+    if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+        if len(value) != len(args):
+            raise ValueError(f"{where} must have {len(args)} entries, got {len(value)}")
+        kinds = args
+    else:
+        kinds = (args[0],) * len(value)
+    items = zip(kinds, value, strict=True)
+    return origin(_build(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(items))
+
+
+def _check_scalar(kind: type, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{where} must be {kind.__name__}, got {type(value).__name__} {value!r}")
+    return value

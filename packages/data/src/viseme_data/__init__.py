@@ -1,0 +1,1 @@
+"""viseme_data."""
