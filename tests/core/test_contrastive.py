@@ -77,7 +77,7 @@ def test_negatives_are_the_same_clip_at_the_stated_distance(num_frames):
     distance = (negative[:, 0] - true[:, 0]).abs()
     assert distance.min() >= min(5, (num_frames - 5) / 2)
     assert distance.max() <= 15
-    reach = (true[:, 0] % 1000)
+    reach = true[:, 0] % 1000
     assert set(reach.int().tolist()) == set(range(num_frames - 4))
 
 

@@ -55,7 +55,7 @@ def test_clean_estimate_agrees_with_that_of_the_diffusers_solver(target):
     solver.set_timesteps(1000)
     noisy, prediction = torch.randn(2, 8), torch.randn(2, 8)
     for step in (0, 10, 400, 900):
-        theirs = solver.step(prediction, step, noisy).pred_original_sample
+        theirs = solver.step(prediction, step, noisy, return_dict=False)[1]
         ours = process.clean_of(prediction, noisy, torch.full((2,), step))
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 

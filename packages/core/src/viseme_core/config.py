@@ -1,6 +1,7 @@
 """Between config dataclasses and the plain dictionaries that YAML and checkpoints hold."""
 
 import dataclasses
+import math
 import types
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -8,13 +9,23 @@ T = TypeVar("T")
 
 
 def to_plain(config: Any) -> Any:
-    """Return a config as nested dictionaries, lists and plain values, ready for JSON."""
+    """Return a config as nested dictionaries, lists and plain values, ready for JSON.
+
+    Raises:
+        ValueError: If it holds what JSON cannot: other objects, infinity or NaN, keys that are
+            not strings.
+    """
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {f.name: to_plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
     if isinstance(config, dict):
-        return {str(key): to_plain(value) for key, value in config.items()}
+        for key in config:
+            if not isinstance(key, str):
+                raise ValueError(f"configs have string keys only, got {key!r}")
+        return {key: to_plain(value) for key, value in config.items()}
     if isinstance(config, list | tuple):
         return [to_plain(value) for value in config]
+    if isinstance(config, float) and not math.isfinite(config):
+        raise ValueError(f"configs hold finite numbers only, got {config}; None can mean no limit")
     if config is None or isinstance(config, bool | int | float | str):
         return config
     raise ValueError(f"configs hold plain values only, got {type(config).__name__}: {config!r}")
@@ -52,7 +63,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         return {key: _build(args[1], item, f"{where}.{key}") for key, item in value.items()}
     if kind is Any:
         return value
-    return _check_scalar(kind, value, where)
+    return _check_scalar(cast(type, kind), value, where)
 
 
 def _build_dataclass(cls: type, value: Any, where: str) -> Any:
@@ -61,10 +72,10 @@ def _build_dataclass(cls: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be a mapping of {cls.__name__}'s fields, got {value!r}")
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(value) - set(fields))
+    unknown = sorted(repr(key) for key in set(value) - set(fields))
     if unknown:
         raise ValueError(
-            f"{where} has no field {', '.join(map(repr, unknown))}; "
+            f"{where} has no field {', '.join(unknown)}; "
             f"{cls.__name__} knows {', '.join(sorted(fields))}"
         )
     missing = [

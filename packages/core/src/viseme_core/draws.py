@@ -25,7 +25,9 @@ class Draws:
     def __init__(self, seed: int, step: int, index_B: Tensor | Iterable[int]) -> None:
         self.seed = int(seed)
         self.step = int(step)
-        self.index = [int(i) for i in index_B]
+        # One transfer for the whole batch where the indices lie on a device.
+        rows = index_B.tolist() if isinstance(index_B, Tensor) else index_B
+        self.index = [int(i) for i in rows]
         if not self.index:
             raise ValueError("Draws.index_B is empty: there is no sample to draw for")
 
@@ -44,9 +46,11 @@ class Draws:
 
     def uniform(self, name: str, *shape: int, like: Tensor | None = None) -> Tensor:
         """Return uniform numbers in [0, 1) of shape (B, *shape), on the device of `like`."""
-        return _move(
+        values = _move(
             torch.stack([torch.rand(shape, generator=g) for g in self.generators(name)]), like
         )
+        # Half precision rounds the highest draws up to 1.
+        return values.clamp(max=1 - torch.finfo(values.dtype).eps / 2)
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
         """Return int64 numbers in [0, high) of shape (B, *shape), on the CPU."""

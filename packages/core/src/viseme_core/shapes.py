@@ -45,7 +45,6 @@ def check_shape(
     for dim, size in zip(dims, shape, strict=True):
         expected = int(dim) if dim.isdigit() else bound.setdefault(dim, size)
         if size != expected:
-            raise ValueError(
-                f"{name} must have shape ({', '.join(dims)}) with {dim} = {expected}, got {shape}"
-            )
+            where = "" if dim.isdigit() else f" with {dim} = {expected}"
+            raise ValueError(f"{name} must have shape ({', '.join(dims)}){where}, got {shape}")
     return bound

@@ -29,7 +29,9 @@ LAYOUT_SIZES: dict[str, int] = {"mp478": 478, "talk131": 131, "dlib68": 68}
 
 def count_frames(seconds: float) -> int:
     """Return how many video frames belong to `seconds` of audio: floor(25 s + 0.5), at least 1."""
-    return max(1, math.floor(seconds * FPS + 0.5))
+    # Every odd multiple of 0.02 s lies on the edge of the rule, and binary fractions such as 0.58
+    # fall just below it. A millionth of a frame is far above that error and below any sample.
+    return max(1, math.floor(seconds * FPS + 0.5 + 1e-6))
 
 
 @dataclass(frozen=True)
@@ -180,24 +182,32 @@ class CropBox:
             raise ValueError(f"CropBox.side must be positive, got {self.side}")
 
     def matrix(self) -> Tensor:
-        """Return the (2, 3) affine map from [0, 1] crop coordinates to source pixels."""
+        """Return the (2, 3) affine map from [0, 1] crop coordinates to source pixels, float64."""
         cos, sin = math.cos(self.angle) * self.side, math.sin(self.angle) * self.side
         return torch.tensor(
             [
                 [cos, -sin, self.cx - (cos - sin) / 2],
                 [sin, cos, self.cy - (sin + cos) / 2],
-            ]
+            ],
+            dtype=torch.float64,
         )
 
     def to_source(self, points_X2: Tensor) -> Tensor:
         """Return source pixels of points in [0, 1] of the crop, shape (..., 2)."""
+        points_X2 = _as_floating(points_X2)
         matrix = self.matrix().to(points_X2)
         return points_X2 @ matrix[:, :2].T + matrix[:, 2]
 
     def to_crop(self, points_X2: Tensor) -> Tensor:
         """Return [0, 1] crop coordinates of source pixels, the inverse of `to_source`."""
+        points_X2 = _as_floating(points_X2)
         matrix = self.matrix().to(points_X2)
         return (points_X2 - matrix[:, 2]) @ matrix[:, :2] / self.side**2
+
+
+def _as_floating(points_X2: Tensor) -> Tensor:
+    # Pixels often come as integers, and the matrix would be truncated to their type.
+    return points_X2 if points_X2.is_floating_point() else points_X2.float()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,4 @@
-"""viseme_pipeline."""
+"""The chain: stages meet here and only here.
+
+Generation, joint fine-tuning and the `viseme` command will live here.
+"""

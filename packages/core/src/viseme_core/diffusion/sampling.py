@@ -89,7 +89,7 @@ def build_scheduler(process: DiffusionConfig, sampler: SamplerConfig) -> tuple[A
 
     All solvers begin at the noisiest step and end at the clean signal ("trailing" spacing).
     """
-    shared = process.scheduler_arguments() | {"timestep_spacing": "trailing"}
+    shared: dict[str, Any] = {**process.scheduler_arguments(), "timestep_spacing": "trailing"}
     arguments: dict[str, Any] = {}
     if sampler.solver == "dpm++":
         scheduler: Any = DPMSolverMultistepScheduler(

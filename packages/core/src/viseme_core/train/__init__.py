@@ -1,0 +1,16 @@
+"""Training plumbing on Lightning; needs the `train` extra."""
+
+from viseme_core.train.cli import StageCLI
+from viseme_core.train.frozen import Frozen
+from viseme_core.train.loader import EpochSampler, ResumableLoader
+from viseme_core.train.module import StageModule
+from viseme_core.train.optim import OptimConfig
+
+__all__ = [
+    "EpochSampler",
+    "Frozen",
+    "OptimConfig",
+    "ResumableLoader",
+    "StageCLI",
+    "StageModule",
+]

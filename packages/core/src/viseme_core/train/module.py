@@ -1,0 +1,92 @@
+"""The LightningModule that every stage's module derives from: steps, logging, optimizer."""
+
+import os
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import lightning as L
+from torch import Tensor, nn
+
+from viseme_core.checkpoint import HEADER_KEY, StageHeader, header_to_plain
+from viseme_core.config import to_plain
+from viseme_core.draws import Draws
+from viseme_core.train.optim import OptimConfig, build_optimizer, build_schedule
+
+SEED_KEY = "viseme_seed"
+
+
+class StageModule(L.LightningModule):
+    """Trains a stage's model: `model.loss(batch, draws)` returns named scalars, `loss` the total.
+
+    A stage derives from it, names its `stage` and says in `header` what its files hold. Exactly
+    `config` and `optim` are stored as hyperparameters, as plain values, so that a checkpoint made
+    from Python and one made from the command line are alike.
+
+    Args:
+        model: The model to train; registered as `model`.
+        config: The stage's config dataclass.
+        optim: Optimizer and schedule.
+    """
+
+    stage: ClassVar[str]
+    flops_per_batch: int | None = None
+    """For Lightning's throughput monitor; None leaves utilisation out."""
+
+    def __init__(self, model: nn.Module, config: Any, optim: OptimConfig) -> None:
+        super().__init__()
+        self.save_hyperparameters({"config": to_plain(config), "optim": to_plain(optim)})
+        self.model: Any = model
+        self.config = config
+        self.optim = optim
+        # Lightning passes the seed of seed_everything to every process it starts by this variable.
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
+
+    def header(self) -> StageHeader:
+        """Return what the stage files of this module say of themselves."""
+        raise TypeError(f"{type(self).__name__} must define header()")
+
+    def batch_index(self, batch: Any) -> Tensor:
+        """Return the data-set index of each sample of a batch."""
+        return batch.index_B
+
+    def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
+        """Return the parameters by group name; joint modules have one group per stage."""
+        return {self.stage: self.model.parameters()}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the loss of one batch and log its parts as `train/...`."""
+        index = self.batch_index(batch)
+        losses = self.model.loss(batch, Draws(self.seed, self.global_step, index))
+        named = {f"train/{name}": value.detach() for name, value in losses.items()}
+        self.log("train/loss", named.pop("train/loss"), prog_bar=True, batch_size=len(index))
+        self.log_dict(named, batch_size=len(index))
+        return losses["loss"]
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the losses of one batch as `val/...`, with the same draws at every validation."""
+        index = self.batch_index(batch)
+        losses = self.model.loss(batch, Draws(self.seed, -1, index))
+        named = {f"val/{name}": value for name, value in losses.items()}
+        self.log_dict(named, batch_size=len(index), sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Return optimizer and per-step schedule as `optim` says."""
+        optimizer = build_optimizer(self.parameter_groups(), self.optim)
+        # Lightning works the run's length out from its data, which a constant rate can do without.
+        needs_length = self.optim.schedule != "constant" and self.optim.decay_steps is None
+        steps = self.trainer.estimated_stepping_batches if needs_length else None
+        run_steps = int(steps) if steps is not None and steps != float("inf") else None
+        schedule = build_schedule(optimizer, self.optim, run_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write header and seed beside the weights."""
+        checkpoint[HEADER_KEY] = header_to_plain(self.header())
+        checkpoint[SEED_KEY] = self.seed
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the seed, so that a resumed run draws what the unbroken one would."""
+        self.seed = checkpoint.get(SEED_KEY, self.seed)
