@@ -111,6 +111,11 @@ def test_a_stage_file_starts_a_new_run_and_a_pickle_does_not(tmp_path, capsys):
         assert not (tmp_path / "ran").exists()
 
 
+def test_a_run_told_to_go_on_where_nothing_is_starts_from_zero(tmp_path):
+    fit(tmp_path / "run", "--trainer.max_steps", "1", "--ckpt_path", "last")
+    assert weights(tmp_path / "run")
+
+
 def test_a_finished_run_is_not_written_over(tmp_path, capsys):
     options = ["--trainer.max_steps", "2", "--save_every", "1"]
     fit(tmp_path / "run", *options)
@@ -150,8 +155,7 @@ def test_a_checkpoint_from_python_and_one_from_the_command_line_are_alike(tmp_pa
 def test_the_stored_config_beats_the_command_line_when_a_run_is_resumed(tmp_path):
     options = ["--save_every", "1", "--model.config.width"]
     fit(tmp_path / "run", "--trainer.max_steps", "1", *options, "5")
-    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    fit(tmp_path / "run", "--trainer.max_steps", "2", *options, "9", "--ckpt_path", str(path))
+    fit(tmp_path / "run", "--trainer.max_steps", "2", *options, "9", "--ckpt_path", "last")
     assert weights(tmp_path / "run")["net.0.weight"].shape == (5, 4)
 
 

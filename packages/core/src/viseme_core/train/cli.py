@@ -25,6 +25,8 @@ from viseme_core.train.module import StageModule
 logger = logging.getLogger(__name__)
 
 _NO_WEIGHTS_ONLY = {"weights_only"}
+# Values of --ckpt_path that are no files: Lightning looks for what they mean.
+_LIGHTNING_NAMES = ("last", "best", "hpc", "registry")
 
 
 class StageCLI(LightningCLI):
@@ -112,7 +114,11 @@ class StageCLI(LightningCLI):
         super().parse_arguments(parser, args)
         config = self.config.get(str(self.config.get("subcommand")), self.config)
         path = config.get("ckpt_path")
-        if path and path not in ("last", "best", "hpc", "registry"):
+        newest = Path(config.run_dir) / "checkpoints" / "last.ckpt"
+        if path == "last" and newest.is_file():
+            # Named, so that its stored config is read too; without one the run starts from zero.
+            path = config["ckpt_path"] = str(newest)
+        if path and path not in _LIGHTNING_NAMES:
             self._checked(lambda: load_stage(path, stage=self.stage))
         if self.config.get("subcommand") == "fit" and not path and not config.overwrite:
             self._checked(lambda: _refuse_old_run(Path(config.run_dir)))
