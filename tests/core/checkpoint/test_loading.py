@@ -1,9 +1,11 @@
 import hashlib
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -209,19 +211,15 @@ def test_the_only_stage_file_of_a_folder_is_still_refused_if_it_is_another_stage
         load_stage(tmp_path, stage="motion")
 
 
-def test_a_loaded_stage_leaves_the_optimizer_on_the_disk(
-    tmp_path: Path, header: StageHeader
-) -> None:
-    # Damage in the optimizer's state goes unnoticed exactly because it is never read.
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the bytes read in Linux's way")
+def test_the_optimizers_state_is_never_read(tmp_path: Path, header: StageHeader) -> None:
     content = {
         HEADER_KEY: header_to_plain(header),
         "state_dict": {"model.x": torch.ones(4)},
-        "optimizer_states": [torch.full((1000,), 77.0)],
+        "optimizer_states": [torch.zeros(2_000_000)],
     }
-    path = tmp_path / "a.ckpt"
-    torch.save(content, path)
-    raw = path.read_bytes()
-    block = torch.full((1000,), 77.0).numpy().tobytes()
-    assert raw.count(block) == 1
-    path.write_bytes(raw.replace(block, bytes(len(block))))
-    assert torch.equal(load_stage(path).tensors["x"], torch.ones(4))
+    torch.save(content, tmp_path / "a.ckpt")
+    before = psutil.Process().io_counters().read_chars
+    load_stage(tmp_path / "a.ckpt")
+    # The archive's directory and pickle take some kilobytes; the state alone has eight million.
+    assert psutil.Process().io_counters().read_chars - before < 1_000_000

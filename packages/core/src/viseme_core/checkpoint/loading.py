@@ -89,10 +89,10 @@ def _find(path: Path, stage: str | None) -> Path:
 
 
 def _find_in_folder(folder: Path, stage: str | None) -> Path:
-    named = folder / f"{stage}.safetensors"
-    if named.is_file():
-        return named
     stage_files = sorted(folder.glob("*.safetensors"))
+    named = folder / f"{stage}.safetensors"
+    if stage is not None and named in stage_files:
+        return named
     if stage_files:
         return _only(stage_files, folder)
     checkpoints = sorted({*folder.glob("*.ckpt"), *folder.glob("checkpoints/*.ckpt")})
