@@ -1,6 +1,7 @@
 """Training plumbing on Lightning; needs the `train` extra."""
 
 from viseme_core.train.cli import StageCLI
+from viseme_core.train.expert import ExpertModule
 from viseme_core.train.frozen import Frozen
 from viseme_core.train.loader import EpochSampler, ResumableLoader
 from viseme_core.train.module import StageModule
@@ -8,6 +9,7 @@ from viseme_core.train.optim import OptimConfig
 
 __all__ = [
     "EpochSampler",
+    "ExpertModule",
     "Frozen",
     "OptimConfig",
     "ResumableLoader",

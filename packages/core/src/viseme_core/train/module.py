@@ -49,6 +49,10 @@ class StageModule(L.LightningModule):
         """Return the data-set index of each sample of a batch."""
         return batch.index_B
 
+    def losses(self, batch: Any, draws: Draws) -> dict[str, Tensor]:
+        """Return the named scalars of one batch; `loss` is what is minimised."""
+        return self.model.loss(batch, draws)
+
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         """Return the parameters by group name; joint modules have one group per stage."""
         return {self.stage: self.model.parameters()}
@@ -56,7 +60,7 @@ class StageModule(L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of one batch and log its parts as `train/...`."""
         index = self.batch_index(batch)
-        losses = self.model.loss(batch, Draws(self.seed, self.global_step, index))
+        losses = self.losses(batch, Draws(self.seed, self.global_step, index))
         named = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.log("train/loss", named.pop("train/loss"), prog_bar=True, batch_size=len(index))
         self.log_dict(named, batch_size=len(index))
@@ -65,7 +69,7 @@ class StageModule(L.LightningModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of one batch as `val/...`, with the same draws at every validation."""
         index = self.batch_index(batch)
-        losses = self.model.loss(batch, Draws(self.seed, -1, index))
+        losses = self.losses(batch, Draws(self.seed, -1, index))
         named = {f"val/{name}": value for name, value in losses.items()}
         self.log_dict(named, batch_size=len(index), sync_dist=True)
 
