@@ -1,8 +1,8 @@
 """Pose and camera: from model space to camera space to the crop, and back.
 
-A pose is (rx, ry, rz, tx, ty, tz), radians and model units. R = Rz Ry Rx acts on column vectors in a
-right-handed space with x to the right of the screen, y up and z towards the camera; the camera sits
-on +z at distance 10 and sees the crop with a focal length of 1015/224 of its side, as
+A pose is (rx, ry, rz, tx, ty, tz), radians and model units. R = Rz Ry Rx acts on column vectors in
+a right-handed space with x to the right of the screen, y up and z towards the camera; the camera
+sits on +z at distance 10 and sees the crop with a focal length of 1015/224 of its side, as
 Deep3DFaceReconstruction has it. Everything is batched over leading dimensions and differentiable.
 """
 
