@@ -1,0 +1,143 @@
+"""One stable square per clip: where it lies, its pixels, and landmarks inside it.
+
+Source pixels are continuous: pixel (i, j) covers [i, i + 1] x [j, j + 1], so that a picture of
+width W spans [0, W] and a crop spans [0, 1] whatever its size.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from viseme_core.shapes import check_shape
+from viseme_core.types import CropBox, Landmarks
+from viseme_face.layouts import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
+
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError(
+        "viseme_data.crop needs OpenCV; install it with `pip install viseme-data[track]`"
+    ) from error
+
+CROP_SCALE = 1.8
+"""Side of the crop as a multiple of the larger side of the box around all landmarks."""
+MEDIAN_FRAMES = 7
+"""Frames that each frame's box is the median of, so that up to three wild ones do not count."""
+
+
+def crop_box(points_TKD: Tensor, *, scale: float = CROP_SCALE, level: bool = False) -> CropBox:
+    """Return the square around a face's whole clip: `scale` times the box of its landmarks.
+
+    The box of every frame is first replaced by the median over seven frames, side by side: up to
+    three frames in a row that a tracker threw elsewhere leave no trace, movement that lasts does.
+
+    Args:
+        points_TKD: Landmarks `mp478` in source pixels, (T, 478, 2 or 3).
+        scale: Side of the square over the larger side of the box.
+        level: Turn the square by the clip's median roll, so that the eyes are level.
+
+    Raises:
+        ValueError: If a point is not finite, or all points coincide.
+    """
+    check_shape(points_TKD, "T 478 D", name="points_TKD")
+    points_TK2 = points_TKD[..., :2].double()
+    if not points_TK2.isfinite().all():
+        raise ValueError("points_TKD holds NaN or infinity; interpolate the missing frames first")
+    angle = roll_of(points_TK2) if level else 0.0
+    turn = torch.tensor(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]],
+        dtype=torch.float64,
+    )
+    turned_TK2 = points_TK2 @ turn
+    low = _median_filtered(turned_TK2.amin(1)).amin(0)
+    high = _median_filtered(turned_TK2.amax(1)).amax(0)
+    side = scale * float((high - low).max())
+    if not side > 0:
+        raise ValueError("all landmarks of the clip coincide: there is no face to crop")
+    cx, cy = (turn @ ((low + high) / 2)).tolist()
+    return CropBox(cx=cx, cy=cy, side=side, angle=angle)
+
+
+def roll_of(points_TK2: Tensor) -> float:
+    """Return the median roll of a face's clip in radians, clockwise on screen."""
+    along_T2 = points_TK2[:, LEFT_EYE_CORNERS[0], :2] - points_TK2[:, RIGHT_EYE_CORNERS[0], :2]
+    # Medians of sine and cosine: angles themselves jump at half a turn.
+    cos, sin = (along_T2 / along_T2.norm(dim=-1, keepdim=True)).median(0).values.tolist()
+    return math.atan2(sin, cos)
+
+
+def to_crop(points_TK3: Tensor, box: CropBox) -> Landmarks:
+    """Return landmarks in the crop's [0, 1], depth as a share of its side.
+
+    Args:
+        points_TK3: Landmarks `mp478` in source pixels, depth in pixels, (T, 478, 3).
+        box: The clip's crop.
+    """
+    flat_TK2 = box.to_crop(points_TK3[..., :2])
+    return Landmarks(torch.cat([flat_TK2, points_TK3[..., 2:] / box.side], -1), "mp478")
+
+
+def warp(frame_HW3: np.ndarray, box: CropBox, size: int, *, is_quick: bool = False) -> np.ndarray:
+    """Return the crop of a picture, uint8 (size, size, 3).
+
+    A crop larger than `size` is averaged down, so that every source pixel counts and fine patterns
+    turn grey instead of into other patterns. What lies outside the picture repeats its border.
+
+    Args:
+        frame_HW3: Picture, uint8 (H, W, 3).
+        box: Square in source pixels.
+        size: Side of the result in pixels.
+        is_quick: Leave the last step of averaging out: a sample then stands for up to two pixels
+            along each side. Good enough for a net, not for eyes.
+    """
+    matrix = box.matrix().numpy()
+    scale = box.side / size
+    while scale > 2 and min(frame_HW3.shape[:2]) > 2:
+        frame_HW3, matrix = _halved(*_cut_out(frame_HW3, matrix))
+        scale /= 2
+    grid = 2 * size if scale > 1 and not is_quick else size
+    # OpenCV counts from pixel centres, ours from edges: half a pixel on both ends.
+    affine = matrix / [grid, grid, 1]
+    affine[:, 2] += affine[:, :2].sum(1) / 2 - 0.5
+    sampled = cv2.warpAffine(
+        frame_HW3,
+        affine,
+        (grid, grid),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return (
+        sampled if grid == size else cv2.resize(sampled, (size, size), None, 0, 0, cv2.INTER_AREA)
+    )
+
+
+def _cut_out(frame_HW3: np.ndarray, matrix_23: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of a picture that a crop touches, and the crop's map into that part."""
+    height, width = frame_HW3.shape[:2]
+    corners = matrix_23[:, :2] @ np.array([[0, 1, 0, 1], [0, 0, 1, 1]]) + matrix_23[:, 2:]
+    # A margin for interpolation, even, so that pixels are later joined in pairs from the crop's own
+    # corner on; two pixels stay at least where the crop lies quite outside.
+    corner = np.floor(corners.min(1)).astype(int)
+    start = np.where(corner >= 4, corner - 4, np.maximum(corner, 0) % 2)
+    left, top = np.minimum(start, [width - 2, height - 2])
+    right, bottom = np.maximum(np.ceil(corners.max(1)).astype(int) + 4, [left + 2, top + 2])
+    moved = matrix_23.copy()
+    moved[:, 2] -= (left, top)
+    return frame_HW3[top:bottom, left:right], moved
+
+
+def _halved(frame_HW3: np.ndarray, matrix_23: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a picture at half its size, and the crop's map into it."""
+    rows, columns = (length // 2 for length in frame_HW3.shape[:2])
+    # An odd last row or column has no partner; dropping it moves no pixel and keeps this exact.
+    even = frame_HW3[: 2 * rows, : 2 * columns]
+    return cv2.resize(even, (columns, rows), None, 0, 0, cv2.INTER_AREA), matrix_23 / 2
+
+
+def _median_filtered(rows_TD: Tensor) -> Tensor:
+    """Return each row's median over its neighbours; at the ends the window is cut, not shifted."""
+    half = MEDIAN_FRAMES // 2
+    padded = rows_TD.new_full((len(rows_TD) + 2 * half, rows_TD.shape[1]), torch.nan)
+    padded[half : half + len(rows_TD)] = rows_TD
+    return padded.unfold(0, MEDIAN_FRAMES, 1).nanquantile(0.5, dim=-1)

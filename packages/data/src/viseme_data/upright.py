@@ -1,0 +1,84 @@
+"""Decoded frames to pictures as they are meant to be seen: RGB, upright, with square pixels."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import VideoReformatter
+
+from viseme_data.container import MAX_SIDE_PX, MediaError
+
+
+class Upright:
+    """Converts frames of one stream, all to the size and orientation of the first.
+
+    Args:
+        stream: PyAV's video stream; says how wide a pixel is.
+        first: Its first frame; says size and orientation. Later ones of another size are scaled.
+        path: The file, for errors.
+
+    Raises:
+        MediaError: If the picture would be larger than MAX_SIDE_PX.
+    """
+
+    def __init__(self, stream: Any, first: Any, path: str | Path) -> None:
+        ratio = stream.sample_aspect_ratio
+        self._width = max(1, round(first.width * (ratio or 1)))
+        self._height = first.height
+        if max(self._width, self._height) > MAX_SIDE_PX:
+            raise MediaError(
+                "unsupported",
+                f"the pictures of {str(path)!r} are {self._width} x {self._height} "
+                f"(limit {MAX_SIDE_PX}); scale the video down",
+            )
+        self._matrix = _display_matrix(first)
+        # One for all frames: each keeps tables that take longer to make than a small picture.
+        self._reformatter = VideoReformatter()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as shown."""
+        a, b, _, _ = self._matrix
+        turned = abs(b) > abs(a)
+        return (self._height, self._width) if turned else (self._width, self._height)
+
+    def __call__(self, frame: Any) -> np.ndarray:
+        """Return the picture, uint8 RGB of shape (H, W, 3); transparent parts are white.
+
+        Rows may have padding between them: a copy of every picture would cost more than the rest.
+        """
+        has_alpha = any(component.is_alpha for component in frame.format.components)
+        # One thread: the work is so short that waking more costs more than it saves.
+        picture = self._reformatter.reformat(
+            frame, self._width, self._height, "rgba" if has_alpha else "rgb24", threads=1
+        ).to_ndarray()
+        if has_alpha:
+            picture = over_white(picture)
+        return _oriented(picture, self._matrix)
+
+
+def over_white(picture_HW4: np.ndarray) -> np.ndarray:
+    """Return RGBA laid over white, uint8 of shape (H, W, 3)."""
+    alpha = picture_HW4[..., 3:].astype(np.uint16)
+    blended = picture_HW4[..., :3] * alpha + 255 * (255 - alpha)
+    return ((blended + 127) // 255).astype(np.uint8)
+
+
+def _display_matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Return a, b, c, d of x' = a x + c y, y' = b x + d y; x to the right, y down."""
+    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return (1, 0, 0, 1)
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return (a, b, c, d)
+
+
+def _oriented(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """Return the picture turned and mirrored by quarter turns; other angles to the nearest."""
+    a, b, c, d = matrix
+    if abs(b) > abs(a):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    elif a > 0 and d > 0:
+        return picture
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

@@ -1,0 +1,249 @@
+"""Media out: frames and sound into an MP4 file that is either whole or not there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, get_args
+
+import av
+import av.error
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from viseme_core.types import FPS
+
+Preset = Literal[
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+]
+
+AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+"""Sample rates that AAC knows."""
+
+# The encoder's result depends on its number of threads, so it must not depend on the machine.
+_THREADS = 4
+# How H.264 numbers BT.709, the matrix that players assume for HD.
+_BT709 = 1
+_AAC_BITS_PER_SAMPLE = 4
+_MAX_AAC_BIT_RATE = 160_000
+
+
+class VideoWriter:
+    """Writes H.264 (yuv420p, BT.709) and AAC into an MP4 file, as a context manager.
+
+        with VideoWriter("out.mp4", (256, 256), audio=16000) as writer:
+            writer.write(frame)            # uint8 RGB (256, 256, 3); frame k is shown at k / fps
+            writer.write_audio(samples)    # float32 mono; sample 0 sounds with frame 0
+
+    Everything goes to `out.mp4.partial` beside the target, which takes the name `out.mp4` when the
+    block ends well and is removed when it does not. The same input gives the same bytes. Memory
+    stays flat if picture and sound are written in step.
+
+    Args:
+        path: Target, ending in .mp4; its folder must exist. An older file is replaced.
+        size: Width and height of the frames, both even.
+        fps: Frames per second.
+        crf: Quality of x264: 0 is lossless, 18 looks it, 23 is smaller.
+        preset: Effort of x264: slower is smaller.
+        audio: Sample rate of the sound, one of AAC_RATES_HZ, or None for no sound.
+
+    Raises:
+        ValueError: If an argument or what is written does not fit, naming what would.
+        OSError: If the file cannot be written, for example because the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        size: tuple[int, int],
+        *,
+        fps: float | Fraction = FPS,
+        crf: float = 18,
+        preset: Preset = "veryfast",
+        audio: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.size = (int(size[0]), int(size[1]))
+        if self.path.suffix.lower() != ".mp4":
+            raise ValueError(f"VideoWriter.path must end in .mp4, got {str(path)!r}")
+        width, height = self.size
+        if width < 2 or height < 2 or width % 2 or height % 2:
+            raise ValueError(
+                f"VideoWriter.size must be even and at least 2 x 2, got {width} x {height}; crop "
+                f"the frames to {max(2, width // 2 * 2)} x {max(2, height // 2 * 2)} or pad them"
+            )
+        if not 0 < fps <= 1000:
+            raise ValueError(f"VideoWriter.fps must be above 0 and at most 1000, got {fps}")
+        if not 0 <= crf <= 51:
+            raise ValueError(f"VideoWriter.crf must be 0 to 51, got {crf}")
+        if preset not in get_args(Preset):
+            raise ValueError(
+                f"VideoWriter.preset must be one of {get_args(Preset)}, got {preset!r}"
+            )
+        if audio is not None and audio not in AAC_RATES_HZ:
+            raise ValueError(
+                f"VideoWriter.audio must be a sample rate of AAC, {AAC_RATES_HZ}, got {audio}; "
+                f"resample the sound first"
+            )
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._x264 = {"crf": str(crf), "preset": preset}
+        self._audio_rate_hz = audio
+        self._partial = self.path.with_name(self.path.name + ".partial")
+        self._container: Any = None
+        self._video: Any = None
+        self._audio: Any = None
+        self._reformatter = VideoReformatter()
+        self.num_frames = 0
+        """Frames written so far."""
+        self.num_samples = 0
+        """Samples written so far."""
+
+    def __enter__(self) -> "VideoWriter":
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"there is no folder {str(self.path.parent)!r} to write {self.path.name!r} into; "
+                f"create it first"
+            )
+        if self.path.is_dir():
+            raise IsADirectoryError(f"{str(self.path)!r} is a folder; give the name of a file")
+        self.num_frames = self.num_samples = 0
+        try:
+            with _explained(self.path):
+                self._open()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, frame_HW3: np.ndarray) -> None:
+        """Add one frame, uint8 RGB of shape (H, W, 3)."""
+        width, height = self.size
+        if frame_HW3.shape != (height, width, 3) or frame_HW3.dtype != np.uint8:
+            raise ValueError(
+                f"VideoWriter.write expects uint8 of shape {(height, width, 3)}, got "
+                f"{frame_HW3.dtype} of shape {frame_HW3.shape}"
+            )
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HW3), format="rgb24")
+        frame = self._reformatter.reformat(
+            picture,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
+        frame.pts, frame.time_base = self.num_frames, 1 / self._fps
+        self._encode(self._video, frame)
+        self.num_frames += 1
+
+    def write_audio(self, samples_S: np.ndarray) -> None:
+        """Add sound, floating point in [-1, 1], of shape (S,), any number of samples."""
+        if self._audio_rate_hz is None:
+            raise ValueError("VideoWriter.write_audio needs VideoWriter(audio=sample rate)")
+        if samples_S.ndim != 1 or not np.issubdtype(samples_S.dtype, np.floating):
+            raise ValueError(
+                f"VideoWriter.write_audio expects floating point of shape (samples,), got "
+                f"{samples_S.dtype} of shape {samples_S.shape}"
+            )
+        if not np.isfinite(samples_S).all():
+            raise ValueError("VideoWriter.write_audio got NaN or infinity; repair the sound first")
+        if not len(samples_S):
+            return
+        planes = np.ascontiguousarray(samples_S, np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="mono")
+        frame.sample_rate = self._audio_rate_hz
+        frame.pts, frame.time_base = self.num_samples, Fraction(1, self._audio_rate_hz)
+        self._encode(self._audio, frame)
+        self.num_samples += len(samples_S)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def _open(self) -> None:
+        # Bit-exact: no version of the muxer in the file. Absolute: `name:` is no protocol.
+        self._container = av.open(
+            str(self._partial.absolute()),
+            "w",
+            format="mp4",
+            options={"movflags": "+faststart", "fflags": "+bitexact"},
+        )
+        video = self._container.add_stream("libx264", rate=self._fps, options=self._x264)
+        video.width, video.height = self.size
+        video.pix_fmt = "yuv420p"
+        video.time_base = 1 / self._fps
+        video.thread_count = _THREADS
+        video.codec_context.colorspace = _BT709
+        video.codec_context.color_range = ColorRange.MPEG
+        video.codec_context.color_primaries = ColorPrimaries.BT709
+        video.codec_context.color_trc = ColorTrc.BT709
+        self._video = video
+        if self._audio_rate_hz is not None:
+            audio = self._container.add_stream("aac", rate=self._audio_rate_hz, layout="mono")
+            audio.bit_rate = min(_AAC_BITS_PER_SAMPLE * self._audio_rate_hz, _MAX_AAC_BIT_RATE)
+            audio.time_base = Fraction(1, self._audio_rate_hz)
+            self._audio = audio
+        self._container.start_encoding()
+
+    def _encode(self, stream: Any, frame: Any) -> None:
+        if stream is None:
+            raise ValueError("VideoWriter is not open: write inside its `with` block")
+        with _explained(self.path):
+            self._container.mux(stream.encode(frame))
+
+    def _finish(self) -> None:
+        if not self.num_frames:
+            raise ValueError(f"no frame was written to {str(self.path)!r}; write at least one")
+        if self._audio is not None and not self.num_samples:
+            raise ValueError(
+                f"no sound was written to {str(self.path)!r}; use audio=None for a silent film"
+            )
+        for stream in (self._video, self._audio):
+            if stream is not None:
+                self._encode(stream, None)
+        with _explained(self.path):
+            self._close()
+        os.replace(self._partial, self.path)
+
+    def _close(self) -> None:
+        container, self._container = self._container, None
+        self._video = self._audio = None
+        if container is not None:
+            container.close()
+
+    def _discard(self) -> None:
+        # Closing writes the rest, which fails again where writing failed.
+        with suppress(av.error.FFmpegError):
+            self._close()
+        self._partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn ffmpeg's errors into the one sentence that a user needs."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise OSError(
+            error.errno,
+            f"{str(path)!r} cannot be written ({error.strerror}); nothing of it is kept",
+        ) from error
