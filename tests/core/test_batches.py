@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
+
 from viseme_core.batches import JointBatch, LandmarkBatch, MotionBatch, RenderBatch
 
 # Names as every stage, data set and checkpoint of this project spells them.

@@ -6,6 +6,13 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from viseme_core.audio.config import (
+    AudioConfig,
+    LogMelConfig,
+    PretrainedConfig,
+    Wav2LipMelConfig,
+)
 from viseme_core.config import from_plain, to_plain
 
 
@@ -119,6 +126,97 @@ def test_whole_numbers_serve_as_floats() -> None:
 def test_what_does_not_fit_is_refused_by_name_and_path(plain: dict[Any, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_plain(Outer, plain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circle:
+    kind: Literal["circle", "disc"] = "circle"
+    radius: float = 1.0
+    colour: Literal["red", "blue"] = "red"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    kind: Literal["square"] = "square"
+    side: float = 1.0
+    colour: Literal["red", "blue"] = "red"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    points: tuple[int, ...]
+    colour: str = "red"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    shape: Circle | Square | None = None
+    shapes: tuple[Circle | Square | Path, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Drawing(),
+        Drawing(shape=Circle(colour="blue")),
+        Drawing(shape=Square(), shapes=(Square(side=2.0), Circle(kind="disc"), Path(points=(1,)))),
+    ],
+)
+def test_members_of_unions_come_back_as_what_they_were(config: Drawing) -> None:
+    back = from_plain(Drawing, json.loads(json.dumps(to_plain(config))))
+    assert repr(back) == repr(config)
+
+
+@pytest.mark.parametrize(
+    ("plain", "member"),
+    [
+        ({"kind": "disc"}, Circle(kind="disc")),
+        ({"kind": "square"}, Square()),
+        ({"side": 3.0}, Square(side=3.0)),
+        ({"side": 3.0, "colour": "red"}, Square(side=3.0)),
+        ({"points": [1], "colour": "red"}, Path(points=(1,))),
+        ({"points": [1], "colour": "green"}, Path(points=(1,), colour="green")),
+    ],
+)
+def test_a_tag_or_the_keys_choose_among_dataclasses(plain: dict[str, Any], member: Any) -> None:
+    assert from_plain(Circle | Square | Path, plain) == member
+
+
+@pytest.mark.parametrize("config", [
+    LogMelConfig(window=30),
+    Wav2LipMelConfig(window=30),
+    PretrainedConfig(kind="whisper", path="a", window=30),
+], ids=lambda config: config.kind)  # fmt: skip
+def test_an_audio_config_comes_back_through_its_union(config: AudioConfig) -> None:
+    assert from_plain(AudioConfig, to_plain(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("plain", "message"),
+    [
+        ({}, r"^audio\.kind must be one of \('logmel', .*'whisper'\), got None$"),
+        ({"kind": "mp3"}, r"^audio\.kind must be one of \('logmel', .*'whisper'\), got 'mp3'$"),
+        ({"kind": "logmel", "path": "a"}, r"^audio has no field 'path'; LogMelConfig knows"),
+        ({"kind": "hubert"}, r"^audio lacks 'path' \(PretrainedConfig\)"),
+        ("logmel", r"^audio must be a mapping of LogMelConfig's fields, got 'logmel'; or audio"),
+    ],
+)
+def test_a_mapping_that_fits_none_or_several_is_refused(plain: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_plain(AudioConfig, plain, where="audio")
+
+
+@pytest.mark.parametrize(
+    ("plain", "message"),
+    [
+        ({}, r"^config fits Circle and Square alike; its keys are none$"),
+        ({"colour": "red"}, r"^config fits Circle and Square alike; its keys are 'colour'$"),
+        ({"side": 1, "points": [2]}, r"^config fits none of Circle and Square and Path; its keys"),
+    ],
+)
+def test_without_a_tag_in_common_the_keys_must_tell(plain: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_plain(Circle | Square | Path, plain)
 
 
 def test_errors_start_with_the_path_that_the_caller_gives() -> None:

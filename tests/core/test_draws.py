@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+
 from viseme_core.draws import Draws
 
 KINDS: dict[str, Callable[[Draws], Tensor]] = {

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from viseme_core.shapes import check_shape
 
 

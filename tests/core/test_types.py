@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from viseme_core.types import (
     FPS,
     LAYOUT_SIZES,

@@ -14,6 +14,7 @@ from transformers import (
     WhisperConfig,
     WhisperModel,
 )
+
 from viseme_core.audio import (
     AudioEncoder,
     LogMelConfig,

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from viseme_core.audio import (
     AudioConfig,
     LogMelConfig,
@@ -17,7 +18,7 @@ from viseme_core.config import to_plain
         LogMelConfig(window=5),
         Wav2LipMelConfig(lead=0),
         PretrainedConfig(kind="hubert", path="folder", layer=9),
-        PretrainedConfig(kind="wav2vec2", path="folder"),
+        PretrainedConfig(kind="wav2vec2", path="folder", fingerprint="0123456789abcdef"),
         PretrainedConfig(kind="whisper", path="folder", context=100),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from viseme_core.types import AudioClip, count_frames
 
 KINDS = ["logmel", "wav2lip_mel", "hubert", "wav2vec2", "whisper"]
@@ -108,6 +109,16 @@ def test_an_empty_stream_is_refused(encoders):
 def test_integer_samples_in_a_stream_are_refused(encoders):
     with pytest.raises(ValueError, match=r"floating point in \[-1, 1\], got torch.int16"):
         encoders["logmel"].stream().push(torch.zeros(10, dtype=torch.int16))
+
+
+@pytest.mark.parametrize("peak", [3000.0, 1e30])
+def test_integers_passed_as_floating_point_are_refused(encoders, peak):
+    with pytest.raises(ValueError, match=r"must be in \[-1, 1\], got a peak of .*32768"):
+        encoders["logmel"].encode(sound(3200) * 2 * peak)
+
+
+def test_a_recording_a_little_too_loud_is_taken(encoders):
+    assert encoders["logmel"].encode(sound(3200) * 4).isfinite().all()
 
 
 def test_stereo_in_a_stream_is_refused(encoders):

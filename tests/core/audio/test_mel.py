@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import get_window, lfilter
+
 from viseme_core.audio import (
     MEL_WINDOW,
     LogMelConfig,

@@ -3,6 +3,7 @@ from itertools import pairwise
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from viseme_core.audio.plan import WindowCutter, WindowPlan
 
 

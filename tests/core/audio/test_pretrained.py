@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from transformers import (
     WhisperFeatureExtractor,
     WhisperModel,
 )
+
 from viseme_core.audio import PretrainedConfig, build_encoder
+from viseme_core.audio.pretrained import weights_fingerprint
 from viseme_core.audio.whisper import whisper_filters, whisper_mel
 from viseme_core.types import count_frames
 
@@ -207,3 +210,55 @@ def test_other_convolutions_at_50_hz_still_give_two_columns_per_frame(model_fold
             sound(num_samples)
         )
         assert features.shape == (count_frames(num_samples / 16000), 16)
+
+
+@pytest.mark.parametrize("kind", ["hubert", "wav2vec2", "whisper"])
+def test_a_pinned_config_takes_the_same_weights_again(model_folders, kind):
+    encoder = encoder_of(model_folders, kind, window=5, context=4)
+    pinned: Any = encoder.pinned_config
+    assert len(pinned.fingerprint) == 16
+    assert replace(pinned, fingerprint=None) == encoder.config
+    again = build_encoder(pinned)
+    assert torch.equal(again.encode(sound(3200)), encoder.encode(sound(3200)))
+    assert again.pinned_config == pinned
+
+
+def test_pinned_configs_of_encoders_without_weights_are_their_settings(encoders):
+    for kind in ("logmel", "wav2lip_mel"):
+        assert encoders[kind].pinned_config == encoders[kind].config
+
+
+def changed_by_a_bit(folder, name):
+    weights = load_file(folder / "model.safetensors")
+    weights[name].view(torch.int32).flatten()[0] += 1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_other_weights_are_refused_where_a_config_is_pinned(folder):
+    pinned: Any = build_encoder(PretrainedConfig(kind="hubert", path=str(folder))).pinned_config
+    changed_by_a_bit(folder, "encoder.layers.1.attention.k_proj.weight")
+    with pytest.raises(ValueError, match=f"other weights than .*expected '{pinned.fingerprint}'"):
+        build_encoder(pinned).encode(sound(3200))
+
+
+def test_a_fingerprint_is_of_the_weights_that_are_used_whatever_file_holds_them(folder):
+    config = PretrainedConfig(kind="hubert", path=str(folder))
+    before = build_encoder(config).pinned_config
+    changed_by_a_bit(folder, "masked_spec_embed")
+    assert build_encoder(config).pinned_config == before
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    assert build_encoder(config).pinned_config == before
+
+
+def test_a_fingerprint_ignores_names_and_order_and_tells_shapes_apart():
+    first, second = torch.randn(6), torch.randn(4)
+
+    def module(**weights):
+        return torch.nn.ParameterDict(weights)
+
+    ours = weights_fingerprint(module(a=first, b=second))
+    assert weights_fingerprint(module(x=second, y=first)) == ours
+    assert weights_fingerprint(module(a=first.view(2, 3), b=second)) != ours
+    assert weights_fingerprint(module(a=first, b=second, c=second)) != ours
+    assert weights_fingerprint(module(a=first, b=second, c=second), ("c",)) == ours

@@ -6,6 +6,7 @@ import torch
 import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from viseme_core.audio import Resampler, resample, to_mono
 from viseme_core.types import AudioClip
 

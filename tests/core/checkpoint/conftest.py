@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+
 from viseme_core.checkpoint import HEADER_KEY, StageHeader, header_to_plain, save_stage
 
 

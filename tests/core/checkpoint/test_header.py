@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from viseme_core.checkpoint import StageHeader, header_from_plain, header_to_plain
 from viseme_core.checkpoint.header import header_from_metadata, header_to_metadata
 

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+
 from viseme_core.checkpoint import HEADER_KEY, StageHeader, header_to_plain, load_stage
 
 DECAY = 0.5

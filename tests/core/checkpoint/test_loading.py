@@ -1,16 +1,26 @@
+import contextlib
 import hashlib
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from viseme_core.checkpoint import HEADER_KEY, StageHeader, header_to_plain, load_stage
+
+from viseme_core.checkpoint import (
+    HEADER_KEY,
+    StageHeader,
+    header_to_plain,
+    load_stage,
+    read_header,
+)
 
 Writer = Callable[..., Path]
 FILES = ["motion.safetensors", "epoch=3.ckpt"]
@@ -65,6 +75,36 @@ def test_another_stage_or_system_is_refused_by_name(
         load_stage(path, stage="render")
     with pytest.raises(ValueError, match=r"holds system 'fd2talk', expected 'disenttalk'"):
         load_stage(path, stage="motion", system="disenttalk")
+
+
+@every_kind
+def test_the_header_alone_is_that_of_the_whole_and_checked_alike(
+    tmp_path: Path, write: Writer, header: StageHeader, name: str
+) -> None:
+    path = write(tmp_path / name)
+    assert read_header(tmp_path, stage="motion", system="fd2talk") == header
+    with pytest.raises(ValueError, match=r"holds stage 'motion', expected 'render'"):
+        read_header(path, stage="render")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"is cut short.* damaged.*copy or download it again"):
+        read_header(path)
+
+
+def test_a_header_is_read_without_the_weights(
+    tmp_path: Path, write: Writer, header: StageHeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def open_without_tensors(source: Path, framework: str) -> Iterator[SimpleNamespace]:
+        with safe_open(source, framework) as file:
+            yield SimpleNamespace(metadata=file.metadata, keys=file.keys)
+
+    path = write(tmp_path / "motion.safetensors")
+    monkeypatch.setattr("viseme_core.checkpoint.loading.safe_open", open_without_tensors)
+    assert read_header(path, stage="motion") == header
+    with pytest.raises(ValueError, match=r"holds stage 'motion', expected 'render'"):
+        load_stage(path, stage="render")
+    with pytest.raises(AttributeError, match="get_tensor"):
+        load_stage(path, stage="motion")
 
 
 @every_kind

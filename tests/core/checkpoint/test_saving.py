@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
 from viseme_core.checkpoint import StageHeader, save_stage
 from viseme_core.checkpoint.header import header_to_metadata
 

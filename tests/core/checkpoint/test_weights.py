@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+
 from viseme_core.checkpoint import load_weights
 
 

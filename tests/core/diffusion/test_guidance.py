@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import Tensor
+
 from viseme_core.diffusion import DiffusionConfig, DiffusionProcess, predict_guided
 
 

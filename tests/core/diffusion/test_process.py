@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
+
 from viseme_core import Draws
 from viseme_core.diffusion import DiffusionConfig, DiffusionProcess
 from viseme_core.diffusion.process import Target
@@ -34,6 +35,22 @@ def test_noisy_signal_follows_the_closed_form_of_the_forward_process(schedule, n
     expected = np.sqrt(abar) * clean.numpy() + np.sqrt(1 - abar) * noise.numpy()
     # float32 cumulative products of 1000 factors differ from float64 ones by about 1e-5.
     np.testing.assert_allclose(process.add_noise(clean, noise, steps), expected, atol=5e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_keeps_the_small_noise_of_the_first_steps(dtype):
+    process = DiffusionProcess(DiffusionConfig())
+    steps = torch.tensor([0, 1, 5, 999])
+    nothing, unit = torch.zeros(4, 2, dtype=dtype), torch.ones(4, 2, dtype=dtype)
+    abar = numpy_alpha_bar(process.config)[steps.numpy()][:, None].repeat(2, axis=1)
+    # Each scale is rounded once: to half the spacing of the type.
+    rtol = torch.finfo(dtype).eps / 2 + 1e-4
+    noise_only = process.add_noise(nothing, unit, steps)
+    assert noise_only.dtype == dtype
+    np.testing.assert_allclose(noise_only.float(), np.sqrt(1 - abar), rtol=rtol)
+    np.testing.assert_allclose(
+        process.add_noise(unit, nothing, steps).float(), abar**0.5, rtol=rtol
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)

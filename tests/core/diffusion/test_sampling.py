@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
 from viseme_core import Draws
 from viseme_core.diffusion import DiffusionConfig, DiffusionProcess, SamplerConfig, sample
 from viseme_core.diffusion.process import Target
@@ -151,3 +152,21 @@ def test_more_steps_than_trained_are_refused():
 def test_eta_outside_ddim_is_refused():
     with pytest.raises(ValueError, match="eta belongs to 'ddim'"):
         SamplerConfig(solver="ddpm", eta=0.5)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=names)
+def test_the_gradient_of_a_sample_is_that_of_finite_differences(sampler):
+    def total(weight: Tensor) -> Tensor:
+        def net(noisy: Tensor, step_B: Tensor, **condition: Tensor) -> Tensor:
+            return weight * noisy.tanh()
+
+        draws = Draws(0, 0, [0])
+        return sample(net, (1, 5), DiffusionConfig(), sampler, draws, dtype=torch.float64).sum()
+
+    weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(total(weight), weight)
+    with torch.no_grad():
+        difference = (total(weight + 1e-3) - total(weight - 1e-3)) / 2e-3
+    assert not difference.requires_grad
+    # diffusers' DPM-Solver++ goes through float32, whose rounding the quotient magnifies.
+    torch.testing.assert_close(slope, difference, rtol=5e-3, atol=1e-5)

@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.data import Dataset
+
 from viseme_core.checkpoint import StageHeader
 from viseme_core.contrastive import ContrastiveConfig, ContrastiveExpert
 from viseme_core.train import EpochSampler, ExpertModule, OptimConfig, ResumableLoader

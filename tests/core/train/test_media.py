@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
+
 from viseme_core import AudioClip
 from viseme_core.train.media import encode_gif, log_samples
 

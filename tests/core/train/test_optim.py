@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
+
 from viseme_core.train.optim import OptimConfig, build_optimizer, build_schedule
 
 

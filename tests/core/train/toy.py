@@ -2,28 +2,57 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
+
 from viseme_core import Draws
 from viseme_core.checkpoint import StageHeader
 from viseme_core.config import from_plain, to_plain
 from viseme_core.diffusion import DiffusionConfig, DiffusionProcess
-from viseme_core.train import EpochSampler, OptimConfig, ResumableLoader, StageCLI, StageModule
+from viseme_core.train import (
+    EpochSampler,
+    EvaluationSampler,
+    OptimConfig,
+    ResumableLoader,
+    StageCLI,
+    StageModule,
+    Visit,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearConfig:
+    """A denoiser of one layer."""
+
+    bias: bool = True
+    """Whether the layer has a bias."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepConfig:
+    """A denoiser of two layers."""
+
+    width: int = 8
+    """Width of the hidden layer."""
+    dropout: float = 0.0
+    """Share of hidden units that are dropped in training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToyConfig:
     """A toy denoiser."""
 
-    width: int = 8
-    """Width of the hidden layer."""
-    dropout: float = 0.0
-    """Share of hidden units that are dropped in training."""
-    explode_at: int = -1
+    system: Literal["linear", "deep"]
+    """Which denoiser."""
+    linear: LinearConfig = LinearConfig()
+    """Settings of `linear`."""
+    deep: DeepConfig = DeepConfig()
+    """Settings of `deep`."""
+    explode_at: int | None = None
     """Training step whose loss becomes infinite, to see what a run does then."""
 
 
@@ -33,29 +62,46 @@ class ToyBatch(NamedTuple):
 
 
 class ToyData(Dataset):
-    def __init__(self, sleep_sec: float) -> None:
+    """Random windows of four frames out of twelve."""
+
+    def __init__(self, num_samples: int, seed: int, sleep_sec: float = 0.0) -> None:
+        self.num_samples = num_samples
+        self.seed = seed
         self.sleep_sec = sleep_sec
 
     def __len__(self) -> int:
-        return 64
+        return self.num_samples
 
     def __getitem__(self, index: int) -> ToyBatch:
         time.sleep(self.sleep_sec / 8)
-        generator = torch.Generator().manual_seed(index)
-        signal = torch.randn(4, 3, generator=generator, dtype=torch.float64)
-        return ToyBatch(signal.to(torch.get_default_dtype()), torch.tensor(index))
+        generator = torch.Generator().manual_seed(int(index))
+        signal = torch.randn(12, 3, generator=generator, dtype=torch.float64)
+        start = int(Visit.of(index).draws(self.seed).integers("data/window", 9))
+        window = signal[start : start + 4].to(torch.get_default_dtype())
+        return ToyBatch(window, torch.tensor(int(index)))
+
+
+def build_linear(config: LinearConfig) -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 3, bias=config.bias))
+
+
+def build_deep(config: DeepConfig) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(4, config.width),
+        nn.SiLU(),
+        nn.Dropout(config.dropout),
+        nn.Linear(config.width, 3),
+    )
+
+
+NETS = {"linear": build_linear, "deep": build_deep}
 
 
 class ToyModel(nn.Module):
     def __init__(self, config: ToyConfig) -> None:
         super().__init__()
         self.process = DiffusionProcess(DiffusionConfig(num_steps=100))
-        self.net = nn.Sequential(
-            nn.Linear(4, config.width),
-            nn.SiLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.width, 3),
-        )
+        self.net = NETS[config.system](getattr(config, config.system))
         self.explode_at = config.explode_at
 
     def loss(self, batch: ToyBatch, draws: Draws) -> dict[str, Tensor]:
@@ -84,7 +130,8 @@ class ToyModule(StageModule):
         super().__init__(ToyModel(config), config, optim)
 
     def header(self) -> StageHeader:
-        return StageHeader(stage="toy", system="toy", config=to_plain(self.config))
+        chosen = getattr(self.config, self.config.system)
+        return StageHeader(stage="toy", system=self.config.system, config=to_plain(chosen))
 
     def samples(self, batch: ToyBatch) -> dict[str, Any]:
         return {"val/picture": torch.zeros(3, 8, 8), "val/note": "a note"}
@@ -108,25 +155,32 @@ class ToyDataModule(L.LightningDataModule):
     def describe(self) -> str:
         return "64 toy samples"
 
-    def _loader(self, shuffle: bool) -> ResumableLoader:
-        assert self.trainer is not None
-        module = self.trainer.lightning_module
-        assert isinstance(module, ToyModule)
+    def train_dataloader(self) -> ResumableLoader:
+        trainer, module = self.trainer, self._module()
+        assert trainer is not None
         sampler = EpochSampler(
             64,
             self.batch_size,
             seed=module.seed,
-            shuffle=shuffle,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
         )
-        return ResumableLoader(ToyData(self.sleep_sec), sampler, num_workers=self.num_workers)
+        data = ToyData(64, module.seed, self.sleep_sec)
+        workers: dict[str, Any] = {"num_workers": self.num_workers}
+        return ResumableLoader(data, sampler, persistent_workers=self.num_workers > 0, **workers)
 
-    def train_dataloader(self) -> ResumableLoader:
-        return self._loader(shuffle=True)
+    def val_dataloader(self) -> DataLoader:
+        trainer = self.trainer
+        assert trainer is not None
+        sampler = EvaluationSampler(61, rank=trainer.global_rank, world_size=trainer.world_size)
+        data = ToyData(61, self._module().seed)
+        return DataLoader(data, batch_size=self.batch_size, sampler=sampler)
 
-    def val_dataloader(self) -> ResumableLoader:
-        return self._loader(shuffle=False)
+    def _module(self) -> ToyModule:
+        assert self.trainer is not None
+        module = self.trainer.lightning_module
+        assert isinstance(module, ToyModule)
+        return module
 
 
 if __name__ == "__main__":

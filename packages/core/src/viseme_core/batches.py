@@ -65,3 +65,13 @@ class JointBatch(NamedTuple):
 
     landmark: LandmarkBatch
     render: RenderBatch
+
+
+class PairBatch(NamedTuple):
+    """Windows that tell speakers apart: two of one speaker, one of another."""
+
+    anchor: MotionBatch
+    positive: MotionBatch
+    """The anchor's speaker, from another clip where there is one."""
+    negative: MotionBatch
+    """Another speaker."""

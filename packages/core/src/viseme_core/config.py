@@ -3,7 +3,17 @@
 import dataclasses
 import math
 import types
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 T = TypeVar("T")
 
@@ -31,18 +41,29 @@ def to_plain(config: Any) -> Any:
     raise ValueError(f"configs hold plain values only, got {type(config).__name__}: {config!r}")
 
 
-def from_plain(cls: type[T], plain: Any, *, where: str = "config") -> T:
+@overload
+def from_plain(cls: type[T], plain: Any, *, where: str = "config") -> T: ...
+
+
+@overload
+def from_plain(cls: types.UnionType, plain: Any, *, where: str = "config") -> Any: ...
+
+
+def from_plain(cls: Any, plain: Any, *, where: str = "config") -> Any:
     """Return a `cls` built from what `to_plain` made.
 
+    Of a union of dataclasses the one is built whose `Literal` fields (a tag such as `kind`) and
+    keys fit; a mapping that fits none or several of them is refused.
+
     Args:
-        cls: Config dataclass to build.
+        cls: Config dataclass to build, or a union of them.
         plain: Dictionary of its fields; fields left out keep their defaults.
         where: Key path that errors start with.
 
     Raises:
         ValueError: If a key is unknown, a required one is missing, or a value has another type.
     """
-    return cast(T, _build(cls, plain, where))
+    return _build(cls, plain, where)
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
@@ -78,22 +99,27 @@ def _build_dataclass(cls: type, value: Any, where: str) -> Any:
             f"{where} has no field {', '.join(unknown)}; "
             f"{cls.__name__} knows {', '.join(sorted(fields))}"
         )
-    missing = [
-        name
-        for name, field in fields.items()
-        if name not in value
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    ]
+    missing = [name for name in _required(cls) if name not in value]
     if missing:
         raise ValueError(f"{where} lacks {', '.join(map(repr, missing))} ({cls.__name__})")
     hints = get_type_hints(cls)
     return cls(**{key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()})
 
 
+def _required(cls: type) -> list[str]:
+    return [
+        f.name
+        for f in dataclasses.fields(cls)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+
+
 def _build_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in kinds:
         return None
+    configs = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
+    if isinstance(value, dict) and configs:
+        return _build_dataclass(_choose(configs, value, where), value, where)
     errors = []
     for kind in kinds:
         if kind is type(None):
@@ -103,6 +129,38 @@ def _build_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
         except ValueError as error:
             errors.append(str(error))
     raise ValueError("; or ".join(errors))
+
+
+def _choose(configs: list[Any], value: dict[str, Any], where: str) -> Any:
+    """Return the one dataclass that a mapping can be meant for: by its tags, then by its keys."""
+    tags = {cls: _literal_fields(cls) for cls in configs}
+    allowed = [
+        cls
+        for cls in configs
+        if all(value[name] in options for name, options in tags[cls].items() if name in value)
+    ]
+    fitting = [cls for cls in allowed if set(_required(cls)) <= set(value) <= _keys(cls)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if len(allowed) == 1:
+        return allowed[0]  # what is wrong with the rest is said there
+    shared = set.intersection(*(set(fields) for fields in tags.values()))
+    for name in sorted(shared):
+        options = tuple(option for cls in configs for option in tags[cls][name])
+        if value.get(name) not in options:
+            raise ValueError(f"{where}.{name} must be one of {options}, got {value.get(name)!r}")
+    names = " and ".join(cls.__name__ for cls in fitting or configs)
+    verdict = f"fits {names} alike" if fitting else f"fits none of {names}"
+    raise ValueError(f"{where} {verdict}; its keys are {', '.join(map(repr, value)) or 'none'}")
+
+
+def _keys(cls: type) -> set[str]:
+    return {f.name for f in dataclasses.fields(cls)}
+
+
+def _literal_fields(cls: type) -> dict[str, tuple[Any, ...]]:
+    hints = get_type_hints(cls).items()
+    return {name: get_args(kind) for name, kind in hints if get_origin(kind) is Literal}
 
 
 def _build_sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:

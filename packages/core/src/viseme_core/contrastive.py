@@ -73,13 +73,18 @@ class ContrastiveExpert(nn.Module):
         self.audio_encoder = audio_encoder
 
     def similarity(self, motion: Tensor, audio: Tensor) -> Tensor:
-        """Return the cosine of each pair of windows (FD2Talk Eq. 10), shape (B,)."""
-        return F.cosine_similarity(
-            self.motion_encoder(motion), self.audio_encoder(audio), dim=-1, eps=1e-8
-        )
+        """Return the cosine of each pair of windows (FD2Talk Eq. 10), shape (B,).
+
+        Cosines are at least float32 whatever the encoders compute in: half precision cannot tell
+        0.999 from 1, and -log is steepest where the difference counts.
+        """
+        seen = _directions(self.motion_encoder(motion))
+        heard = _directions(self.audio_encoder(audio))
+        return (seen * heard).sum(-1)
 
     def probability(self, similarity: Tensor) -> Tensor:
         """Return the probability, in [EPSILON, 1 - EPSILON], that pairs of a cosine match."""
+        similarity = _at_least_float32(similarity)
         if self.config.probability == "affine":
             similarity = (1 + similarity) / 2
         return similarity.clamp(self.EPSILON, 1 - self.EPSILON)
@@ -88,7 +93,7 @@ class ContrastiveExpert(nn.Module):
         """Return the training loss and the accuracy on one random window per sample.
 
         Args:
-            motion: Motion features (B, T, ...), T > window + min_shift - 1.
+            motion: Motion features (B, T, ...), T >= window + min_shift.
             audio: Audio features (B, T, ...) of the same frames.
             draws: Source of windows, shifts and labels.
 
@@ -110,7 +115,9 @@ class ContrastiveExpert(nn.Module):
         else:
             is_true = draws.chance("contrastive/label", 0.5).to(similarity_BN.device)
             chosen = torch.where(is_true, positive, negatives[:, 0])
-            loss = F.binary_cross_entropy(self.probability(chosen), is_true.to(chosen.dtype))
+            chance = self.probability(chosen)
+            # Binary cross-entropy by its definition: on a GPU, torch's own refuses autocast.
+            loss = -torch.where(is_true, chance.log(), (-chance).log1p()).mean()
         return {"loss": loss, "accuracy": accuracy.detach()}
 
     def sync_loss(self, motion: Tensor, audio: Tensor) -> Tensor:
@@ -140,7 +147,7 @@ class ContrastiveExpert(nn.Module):
             )
         encoders = (self.motion_encoder, self.audio_encoder)
         seen, heard = (
-            F.normalize(encoder(w.flatten(0, 1)), dim=-1).unflatten(0, (num_samples, count))
+            _directions(encoder(w.flatten(0, 1))).unflatten(0, (num_samples, count))
             for encoder, w in zip(encoders, windows, strict=True)
         )
         curve = []
@@ -152,34 +159,32 @@ class ContrastiveExpert(nn.Module):
 
     def _similarities(self, motion_window: Tensor, audio_windows: list[Tensor]) -> Tensor:
         """Return cosines (B, 1 + negatives) of one motion window with several of sound."""
-        embedded = F.normalize(self.motion_encoder(motion_window), dim=-1)
-        sound = F.normalize(self.audio_encoder(torch.cat(audio_windows)), dim=-1)
-        sound = sound.unflatten(0, (len(audio_windows), -1))
-        return torch.einsum("bd,nbd->bn", embedded, sound)
+        seen = _directions(self.motion_encoder(motion_window))
+        heard = _directions(self.audio_encoder(torch.cat(audio_windows)))
+        # No einsum: autocast would take it to half precision.
+        return (seen * heard.unflatten(0, (len(audio_windows), -1))).sum(-1).T
 
     def _draw_starts(self, num_frames: int, draws: Draws) -> Tensor:
-        room = num_frames - self.config.window + 1
-        if room <= self.config.min_shift:
+        """Return starts (B,) of windows that have another at least min_shift before or after."""
+        shift = self.config.min_shift
+        last = num_frames - self.config.window
+        if last < shift:
             raise ValueError(
-                f"contrastive training with window {self.config.window} and min_shift "
-                f"{self.config.min_shift} needs at least "
-                f"{self.config.window + self.config.min_shift} frames a sample, got {num_frames}"
+                f"contrastive training with window {self.config.window} and min_shift {shift} "
+                f"needs at least {self.config.window + shift} frames a sample, got {num_frames}"
             )
-        return draws.integers("contrastive/start", room)
+        # Starts [0, side) have one after them, starts [shift, last] one before; in a short clip
+        # those in between have neither.
+        side = min(last - shift + 1, shift)
+        between = shift - side
+        start_B = draws.integers("contrastive/start", last + 1 - between)
+        return start_B + between * (start_B >= side)
 
     def _draw_shifted(self, start_B: Tensor, num_frames: int, draws: Draws) -> Tensor:
         """Return starts (B, negatives) of windows that are min_shift to max_shift away."""
-        last = num_frames - self.config.window
         shifts = torch.arange(self.config.min_shift, self.config.max_shift + 1)
         candidates = torch.cat([-shifts.flip(0), shifts]) + start_B[:, None]
-        allowed = (candidates >= 0) & (candidates <= last)
-        # A start in the middle of a short clip may have no window far enough away: take its ends.
-        ends = torch.tensor([0, last]).expand(len(start_B), 2)
-        far = (ends - start_B[:, None]).abs()
-        candidates = torch.cat([candidates, ends], dim=1)
-        farthest = far == far.max(dim=1, keepdim=True).values
-        fallback = farthest & ~allowed.any(dim=1, keepdim=True)
-        allowed = torch.cat([allowed, fallback], dim=1)
+        allowed = (candidates >= 0) & (candidates <= num_frames - self.config.window)
         score = draws.uniform("contrastive/shift", candidates.shape[1])
         order = score.masked_fill(~allowed, -1).argsort(dim=1, descending=True)
         # Fewer windows in reach than negatives wanted: the list is gone through again.
@@ -199,3 +204,13 @@ def slide_windows(sequence: Tensor, length: int) -> Tensor:
     """Return all windows (B, T - length + 1, length, ...) of a sequence (B, T, ...)."""
     windows = sequence.unfold(1, length, 1)
     return windows.movedim(-1, 2)
+
+
+def _directions(embedding: Tensor) -> Tensor:
+    """Return embeddings scaled to length one; an embedding of zeros stays zero."""
+    # The bound on the length also bounds the gradient of an encoder that answers with zeros.
+    return F.normalize(_at_least_float32(embedding), dim=-1, eps=1e-8)
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))

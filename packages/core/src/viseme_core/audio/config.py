@@ -29,8 +29,9 @@ class Wav2LipMelConfig:
     kind: Literal["wav2lip_mel"] = "wav2lip_mel"
     """Which encoder this is."""
     lead: int = 2
-    """Frames by which the columns start before their frame: 2 centres them on it, as Wav2Lip does
-    for its generator; 0 covers the five frames that start there, as its sync network wants."""
+    """Frames by which the columns start before their frame: 2 centres them on it, as IP_LAP has it
+    for landmarks; Wav2Lip trains its generator with 1; 0 covers the five frames that start there,
+    as its sync network wants."""
     window: int = 25
     """Frames computed at once, a multiple of 5; it sets how often a stream answers, not the
     values."""
@@ -65,6 +66,9 @@ class PretrainedConfig:
     answers window + context frames late, so live use wants a shorter one."""
     context: int = 100
     """Frames seen on either side of a window, then dropped."""
+    fingerprint: str | None = None
+    """Hash of the weights, as `AudioEncoder.pinned_config` gives it; other weights are refused.
+    None takes any."""
 
     def __post_init__(self) -> None:
         _check_at_least(1, self.window, "window")

@@ -17,6 +17,9 @@ from viseme_core.audio.resample import Resampler
 from viseme_core.shapes import check_shape
 from viseme_core.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, AudioClip, count_frames
 
+MAX_PEAK = 100.0
+"""Loudest sample that is taken for a recording too loud rather than for integers (40 dB over)."""
+
 
 class AudioEncoder(ABC):
     """Frozen features of sound.
@@ -24,7 +27,7 @@ class AudioEncoder(ABC):
     Not an nn.Module, so that a model that keeps one neither trains, averages nor saves it.
 
     Args:
-        config: Settings, written into every checkpoint.
+        config: Settings; `pinned_config` is what checkpoints and prepared data hold.
         plan: Windows, in frames, by which long sound is computed.
     """
 
@@ -36,6 +39,14 @@ class AudioEncoder(ABC):
     @abstractmethod
     def audio_dim(self) -> int:
         """Width A of the features."""
+
+    @property
+    def pinned_config(self) -> AudioConfig:
+        """Settings that allow these features only: of pretrained encoders, the weights' hash too.
+
+        What a checkpoint and prepared features must keep. Reads the weights, if there are any.
+        """
+        return self.config
 
     @abstractmethod
     def encode_window(self, samples_S: Tensor) -> Tensor:
@@ -90,7 +101,8 @@ class AudioStream:
             samples_S: The next samples, floating point mono in [-1, 1], any number of them.
 
         Raises:
-            ValueError: If they are not that, hold NaN, or the stream has ended.
+            ValueError: If they are not that (a peak up to `MAX_PEAK` passes), hold NaN, or the
+                stream has ended.
         """
         self._check(samples_S)
         self._num_samples += samples_S.shape[0]
@@ -129,6 +141,12 @@ class AudioStream:
             raise ValueError(
                 f"AudioStream samples hold NaN or infinity, first at sample {first} "
                 f"({first / self._rate_hz:.3f} s); repair or replace the recording"
+            )
+        peak = float(samples_S.detach().abs().max()) if samples_S.numel() else 0.0
+        if peak > MAX_PEAK:
+            raise ValueError(
+                f"AudioStream samples must be in [-1, 1], got a peak of {peak:g}; divide them by "
+                "the full scale of their source, 32768 for 16-bit sound"
             )
 
     def _check_open(self) -> None:

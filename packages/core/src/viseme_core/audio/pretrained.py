@@ -9,8 +9,10 @@ transformers is imported where it is used: users of the mel encoders need not wa
 Letters: S samples, T frames, J columns at 50 Hz, A feature width.
 """
 
+import hashlib
 import os
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from pickle import UnpicklingError
@@ -19,9 +21,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
-from viseme_core.audio.config import PretrainedConfig
+from viseme_core.audio.config import AudioConfig, PretrainedConfig
 from viseme_core.audio.encoder import AudioEncoder
 from viseme_core.audio.plan import WindowPlan
 from viseme_core.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
@@ -45,7 +47,13 @@ class PretrainedEncoder(AudioEncoder):
         self._kind = config.kind
         self._path = os.path.expanduser(config.path)
         self._layer = config.layer
+        self._expected = config.fingerprint
         self._device = torch.device(device)
+
+    @property
+    def pinned_config(self) -> AudioConfig:
+        """Settings with the hash of the weights; reads them unless it is known."""
+        return replace(self.config, fingerprint=self._expected or self._fingerprint)
 
     @property
     def audio_dim(self) -> int:
@@ -69,6 +77,24 @@ class PretrainedEncoder(AudioEncoder):
         """Return the chosen hidden state of one window, shape (J, A)."""
 
     @cached_property
+    def _network(self) -> Any:
+        """What makes the features, with the weights that the settings name."""
+        network = self._read_model().requires_grad_(False).eval().to(self._device)
+        if self._expected is not None:
+            found = weights_fingerprint(network, self.unused_weights)
+            if found != self._expected:
+                raise ValueError(
+                    f"audio.path {self._path!r} holds other weights than audio.fingerprint names: "
+                    f"expected {self._expected!r}, got {found!r}; give the path of the model that "
+                    f"these features were made with"
+                )
+        return network
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return weights_fingerprint(self._network, self.unused_weights)
+
+    @cached_property
     def _model_config(self) -> Any:
         from transformers import AutoConfig
 
@@ -86,7 +112,7 @@ class PretrainedEncoder(AudioEncoder):
         return config
 
     def _read_model(self) -> Any:
-        """Return the frozen model, or say which weights its files lack."""
+        """Return the model, or say which weights its files lack."""
         from transformers import AutoModel
 
         model, report = self._load(
@@ -100,7 +126,7 @@ class PretrainedEncoder(AudioEncoder):
                 f"audio.path {self._path!r} lacks {len(bad)} weights or has them in another "
                 f"shape, first {bad[0]!r}; take the file that belongs to its config.json"
             )
-        return model.requires_grad_(False).eval().to(self._device)
+        return model
 
     def _load(self, auto_class: Any, **options: Any) -> Any:
         # safetensors go first, .bin files are read with weights_only: transformers' own defaults.
@@ -112,6 +138,24 @@ class PretrainedEncoder(AudioEncoder):
                 "preprocessor_config.json and model.safetensors, or a hub id that can be "
                 f"reached; {auto_class.__name__} says: {str(error).strip().splitlines()[0]}"
             ) from error
+
+
+def weights_fingerprint(module: nn.Module, unused: tuple[str, ...] = ()) -> str:
+    """Return 16 hex digits that tell a module's weights from any others.
+
+    Names do not count, because transformers renames weights from release to release.
+
+    Args:
+        module: What holds the weights, on any device.
+        unused: How the names of those begin that do not matter.
+    """
+    digests = []
+    for name, tensor in module.state_dict().items():
+        if not name.startswith(unused):
+            digest = hashlib.sha256(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.cpu().contiguous().numpy())
+            digests.append(digest.digest())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:16]
 
 
 class WaveformEncoder(PretrainedEncoder):
@@ -126,14 +170,10 @@ class WaveformEncoder(PretrainedEncoder):
             mean, variance = samples_S.mean(), samples_S.var(correction=0)
             samples_S = (samples_S - mean) / torch.sqrt(variance + 1e-7)
         padded_S = F.pad(samples_S, self._margins)
-        output = self._model(padded_S[None], output_hidden_states=self._layer is not None)
+        output = self._network(padded_S[None], output_hidden_states=self._layer is not None)
         if self._layer is None:
             return output.last_hidden_state[0]
         return output.hidden_states[self._layer][0]
-
-    @cached_property
-    def _model(self) -> Any:
-        return self._read_model()
 
     @cached_property
     def _preprocessor(self) -> Any:

@@ -29,7 +29,7 @@ class WhisperEncoder(PretrainedEncoder):
 
     def _encode_columns(self, samples_S: Tensor) -> Tensor:
         mel_ML = whisper_mel(samples_S, self._mel)
-        encoder = self._encoder
+        encoder = self._network
         hidden_1AJ = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel_ML[None]))))
         hidden_1JA = hidden_1AJ.mT
         hidden_1JA = hidden_1JA + encoder.embed_positions.weight[: hidden_1JA.shape[1]]
@@ -41,8 +41,7 @@ class WhisperEncoder(PretrainedEncoder):
         # transformers counts the final norm to the last hidden state.
         return (encoder.layer_norm(hidden_1JA) if depth == len(encoder.layers) else hidden_1JA)[0]
 
-    @cached_property
-    def _encoder(self) -> Any:
+    def _read_model(self) -> Any:
         longest = self._model_config.max_source_positions // 2
         if self.plan.length + 2 * self.plan.context > longest:
             raise ValueError(
@@ -51,7 +50,7 @@ class WhisperEncoder(PretrainedEncoder):
                 f"{self.plan.context}"
             )
         # The rest, its decoder, can be freed.
-        return self._read_model().encoder
+        return super()._read_model().encoder
 
     @cached_property
     def _mel(self) -> MelSpectrogram:

@@ -1,7 +1,8 @@
 """Stage files: what a trained stage is on disk, and how its weights come back into a module.
 
 `header` says whose weights they are, `saving` writes them, `loading` reads stage files and
-Lightning checkpoints, `weights` puts tensors into a module and reports on every key.
+Lightning checkpoints or their headers alone, `weights` puts tensors into a module and reports on
+every key.
 """
 
 from viseme_core.checkpoint.header import (
@@ -12,7 +13,7 @@ from viseme_core.checkpoint.header import (
     header_from_plain,
     header_to_plain,
 )
-from viseme_core.checkpoint.loading import StageFile, load_stage
+from viseme_core.checkpoint.loading import StageFile, load_stage, read_header
 from viseme_core.checkpoint.saving import save_stage
 from viseme_core.checkpoint.weights import KeyReport, load_weights
 
@@ -27,5 +28,6 @@ __all__ = [
     "header_to_plain",
     "load_stage",
     "load_weights",
+    "read_header",
     "save_stage",
 ]

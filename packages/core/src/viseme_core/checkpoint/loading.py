@@ -1,8 +1,10 @@
 """Reading a stage: from a stage file, a Lightning checkpoint, or the folder of a run."""
 
+import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ _MODEL_PREFIX = "model."
 _ARCHIVE_START = b"PK\x03\x04"
 """First bytes of a zip archive, which is what torch.save writes."""
 _AGAIN = "copy or download it again"
+
+_Opened = tuple[StageHeader, Iterable[tuple[str, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,29 @@ def load_stage(
             another format, newer, or if it holds another stage, system or hash.
     """
     source = _find(Path(path), stage)
-    if source.stat().st_size == 0:
-        raise ValueError(f"{source} is empty (0 bytes); {_AGAIN}")
     if sha256 is not None:
         _check_hash(source, sha256)
-    reader = _read_safetensors if source.suffix == ".safetensors" else _read_lightning
-    header, tensors = reader(source)
-    _check_same(source, "stage", header.stage, stage)
-    _check_same(source, "system", header.system, system)
-    # What was read is mapped from the file; training may write over it at any time.
-    copies = {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
+    with _opened(source, stage, system) as (header, tensors):
+        # What is read is mapped from the file; training may write over it at any time.
+        copies = {name: tensor.to(device, copy=True) for name, tensor in tensors}
     return StageFile(header=header, tensors=copies, source=source)
+
+
+def read_header(
+    path: str | os.PathLike[str], *, stage: str | None = None, system: str | None = None
+) -> StageHeader:
+    """Return what a stage says about itself, without reading its weights.
+
+    Args:
+        path: As for `load_stage`.
+        stage: Stage that it must hold.
+        system: System that it must hold.
+
+    Raises:
+        ValueError: As `load_stage` does.
+    """
+    with _opened(_find(Path(path), stage), stage, system) as (header, _):
+        return header
 
 
 def _find(path: Path, stage: str | None) -> Path:
@@ -131,18 +147,32 @@ def _check_same(source: Path, what: str, found: str, expected: str | None) -> No
         )
 
 
-def _read_safetensors(source: Path) -> tuple[StageHeader, dict[str, Tensor]]:
+@contextlib.contextmanager
+def _opened(source: Path, stage: str | None, system: str | None) -> Iterator[_Opened]:
+    """Yield header and tensors of the right stage; a tensor is read when it is asked for."""
+    if source.stat().st_size == 0:
+        raise ValueError(f"{source} is empty (0 bytes); {_AGAIN}")
+    reader = _open_safetensors if source.suffix == ".safetensors" else _open_lightning
+    with reader(source) as (header, tensors):
+        _check_same(source, "stage", header.stage, stage)
+        _check_same(source, "system", header.system, system)
+        yield header, tensors
+
+
+@contextlib.contextmanager
+def _open_safetensors(source: Path) -> Iterator[_Opened]:
     try:
         with safe_open(source, framework="pt") as file:
             header = header_from_metadata(file.metadata() or {}, where=str(source))
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield header, ((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(
             f"{source} is cut short, damaged or no safetensors file ({error}); {_AGAIN}"
         ) from error
 
 
-def _read_lightning(source: Path) -> tuple[StageHeader, dict[str, Tensor]]:
+@contextlib.contextmanager
+def _open_lightning(source: Path) -> Iterator[_Opened]:
     content = _read_without_code(source)
     if not isinstance(content, dict) or not isinstance(content.get(HEADER_KEY), dict):
         raise ValueError(
@@ -151,14 +181,14 @@ def _read_lightning(source: Path) -> tuple[StageHeader, dict[str, Tensor]]:
         )
     header = header_from_plain(content[HEADER_KEY], where=str(source))
     state_dict = content.get("state_dict")
-    tensors = {
-        name.removeprefix(_MODEL_PREFIX): tensor
+    tensors = [
+        (name.removeprefix(_MODEL_PREFIX), tensor)
         for name, tensor in (state_dict if isinstance(state_dict, dict) else {}).items()
         if isinstance(tensor, Tensor) and str(name).startswith(_MODEL_PREFIX)
-    }
+    ]
     if not tensors:
         raise ValueError(f"{source} holds no weights: its state_dict has no key {_MODEL_PREFIX}*")
-    return header, tensors
+    yield header, tensors
 
 
 def _read_without_code(source: Path) -> object:

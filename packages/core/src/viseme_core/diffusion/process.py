@@ -10,6 +10,7 @@ Networks know nothing of this: they are given x_t and t and predict one of three
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import torch
 from diffusers import DDPMScheduler
 from einops import rearrange
 from torch import Tensor
@@ -139,7 +140,12 @@ class DiffusionProcess:
         return sigma * noisy + signal * prediction
 
     def _scales(self, step_B: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return sqrt(abar_t) and sqrt(1 - abar_t), shaped to multiply `like`."""
+        """Return sqrt(abar_t) and sqrt(1 - abar_t), shaped to multiply `like`.
+
+        The roots are taken in float32 at least: in half precision abar_t of the first steps is 1,
+        and their noise would be gone.
+        """
         pattern = "b -> b " + " ".join("1" * (like.ndim - 1))
-        alpha_bar = rearrange(self.alpha_bar(step_B).to(like), pattern)
-        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        alpha_bar = rearrange(self.alpha_bar(step_B), pattern)
+        alpha_bar = alpha_bar.to(torch.promote_types(like.dtype, torch.float32))
+        return alpha_bar.sqrt().to(like), (1 - alpha_bar).sqrt().to(like)

@@ -14,6 +14,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from viseme_core.diffusion.guidance import Denoiser, predict_guided
+from viseme_core.diffusion.known import Constraint
 from viseme_core.diffusion.process import DiffusionConfig
 from viseme_core.draws import Draws
 
@@ -51,10 +52,15 @@ def sample(
     *,
     condition: Mapping[str, Tensor] | None = None,
     null: Mapping[str, Tensor] | None = None,
+    start: Tensor | None = None,
+    constrain: Constraint | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Return samples of the given shape (B, ...), denoised from pure noise.
+
+    Gradients flow through every call of the network, so that a loss on samples can train it. To
+    generate, call this under `torch.no_grad()`: without, memory grows with the number of steps.
 
     Args:
         denoiser: Network that predicts `process.target`; called as
@@ -65,6 +71,11 @@ def sample(
         draws: Noise, one stream per sample.
         condition: Conditions, each (B, ...).
         null: Null conditions for guidance, see `predict_guided`.
+        start: Standard normal noise of the given shape to begin from; None draws it as
+            `draws.normal("sampling/start", *shape[1:])`. Windows that are cut from one long noise
+            begin alike where they overlap.
+        constrain: Called on every sample before the network sees it and on the result;
+            `keep_known` makes one that holds frames or a region fixed.
         device: Where the network is.
         dtype: Type of the samples.
     """
@@ -73,15 +84,20 @@ def sample(
     scheduler, arguments = build_scheduler(process, sampler)
     if sampler.solver != "dpm++":
         arguments["generator"] = draws.generators("sampling/fresh")
-    start = draws.normal("sampling/start", *shape[1:])
+    if start is None:
+        start = draws.normal("sampling/start", *shape[1:])
+    if start.shape != torch.Size(shape):
+        raise ValueError(f"start must have the samples' shape {shape}, got {tuple(start.shape)}")
     current = start.to(device=device, dtype=dtype) * scheduler.init_noise_sigma
     for step in scheduler.timesteps.tolist():
         step_B = torch.full((shape[0],), step, device=current.device, dtype=torch.long)
+        if constrain is not None:
+            current = constrain(current, step_B)
         prediction = predict_guided(
             denoiser, current, step_B, condition or {}, null or {}, sampler.guidance_scale
         )
         current = scheduler.step(prediction, step, current, return_dict=False, **arguments)[0]
-    return current
+    return current if constrain is None else constrain(current, None)
 
 
 def build_scheduler(process: DiffusionConfig, sampler: SamplerConfig) -> tuple[Any, dict[str, Any]]:

@@ -2,17 +2,17 @@
 
 from viseme_core.train.cli import StageCLI
 from viseme_core.train.expert import ExpertModule
-from viseme_core.train.frozen import Frozen
-from viseme_core.train.loader import EpochSampler, ResumableLoader
+from viseme_core.train.loader import EpochSampler, EvaluationSampler, ResumableLoader, Visit
 from viseme_core.train.module import StageModule
 from viseme_core.train.optim import OptimConfig
 
 __all__ = [
     "EpochSampler",
+    "EvaluationSampler",
     "ExpertModule",
-    "Frozen",
     "OptimConfig",
     "ResumableLoader",
     "StageCLI",
     "StageModule",
+    "Visit",
 ]

@@ -1,8 +1,6 @@
-"""Callbacks that every stage trains with."""
+"""Callbacks that every stage trains with: what a run says, draws and shows."""
 
 import logging
-import math
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -12,9 +10,8 @@ from lightning.pytorch.callbacks.throughput_monitor import ThroughputMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from viseme_core.checkpoint import save_stage
+from viseme_core.draws import Draws
 from viseme_core.train.media import log_samples
-from viseme_core.train.module import StageModule
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +57,10 @@ class StepSeed(Callback):
     ) -> None:
         """Seed by run, step and rank; processes hold different samples and drop differently."""
         seed = getattr(pl_module, "seed", 0)
-        torch.manual_seed(hash((seed, trainer.global_step, batch_idx, trainer.global_rank)))
+        draws = Draws(seed, trainer.global_step, [trainer.global_rank])
+        # 32 bits are all of a seed that torch's CPU generator uses. The batch is in the name
+        # because accumulated batches share a step.
+        torch.manual_seed(int(draws.integers(f"torch/{batch_idx}", 2**32)))
 
 
 class StageThroughput(ThroughputMonitor):
@@ -68,35 +68,6 @@ class StageThroughput(ThroughputMonitor):
 
     def __init__(self, window_size: int = 50) -> None:
         super().__init__(batch_size_fn=_batch_size, window_size=window_size)
-
-
-class NonFiniteGuard(Callback):
-    """Stops a run whose loss is no number, instead of training on to nothing.
-
-    Args:
-        every_n_steps: How often to look; looking makes the CPU wait for the GPU.
-    """
-
-    def __init__(self, every_n_steps: int = 10) -> None:
-        self.every_n_steps = every_n_steps
-
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Look at the loss."""
-        if trainer.global_step % self.every_n_steps:
-            return
-        loss = float(outputs["loss"] if isinstance(outputs, dict) else outputs)
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"train/loss is {loss} at step {trainer.global_step}; the last good checkpoint is "
-                "kept: lower optim.lr, clip with --trainer.gradient_clip_val 1, or look at the data"
-            )
 
 
 class SampleLogger(Callback):
@@ -131,22 +102,6 @@ class SampleLogger(Callback):
             with torch.no_grad():
                 samples: Any = make(batch)
             log_samples(writer.experiment, samples, trainer.global_step)
-
-
-class StageExport(Callback):
-    """Writes `<stage>.safetensors` into the run's folder when training ends.
-
-    With averaged weights in use it holds the average, as validation saw it.
-    """
-
-    @rank_zero_only
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the stage file."""
-        if isinstance(pl_module, StageModule) and not trainer.interrupted:
-            # Not trainer.log_dir: asking for it is a collective call, and this is rank zero alone.
-            path = Path(trainer.default_root_dir) / f"{pl_module.stage}.safetensors"
-            save_stage(path, pl_module.model.state_dict(), pl_module.header())
-            logger.info("wrote %s", path)
 
 
 def _batch_size(batch: Any) -> int:

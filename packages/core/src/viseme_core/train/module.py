@@ -1,16 +1,19 @@
 """The LightningModule that every stage's module derives from: steps, logging, optimizer."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import lightning as L
+import torch
 from torch import Tensor, nn
 
 from viseme_core.checkpoint import HEADER_KEY, StageHeader, header_to_plain
 from viseme_core.config import to_plain
 from viseme_core.draws import Draws
+from viseme_core.train.loader import EVALUATION
 from viseme_core.train.optim import OptimConfig, build_optimizer, build_schedule
+from viseme_core.train.systems import stored_config
 
 SEED_KEY = "viseme_seed"
 
@@ -34,16 +37,25 @@ class StageModule(L.LightningModule):
 
     def __init__(self, model: nn.Module, config: Any, optim: OptimConfig) -> None:
         super().__init__()
-        self.save_hyperparameters({"config": to_plain(config), "optim": to_plain(optim)})
+        self.save_hyperparameters({"config": stored_config(config), "optim": to_plain(optim)})
         self.model: Any = model
         self.config = config
         self.optim = optim
+        self._sums: dict[str, Any] = {}
+        self._num_seen = 0
         # Lightning passes the seed of seed_everything to every process it starts by this variable.
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
 
     def header(self) -> StageHeader:
         """Return what the stage files of this module say of themselves."""
         raise TypeError(f"{type(self).__name__} must define header()")
+
+    def stage_files(self) -> dict[str, tuple[Mapping[str, Tensor], StageHeader]]:
+        """Return tensors and header by name of the stage files that a finished run leaves.
+
+        A module that trains several stages returns one of each, under the names of those stages.
+        """
+        return {self.stage: (self.model.state_dict(), self.header())}
 
     def batch_index(self, batch: Any) -> Tensor:
         """Return the data-set index of each sample of a batch."""
@@ -67,11 +79,26 @@ class StageModule(L.LightningModule):
         return losses["loss"]
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Log the losses of one batch as `val/...`, with the same draws at every validation."""
+        """Add up the losses of one batch, with the same draws at every validation."""
         index = self.batch_index(batch)
-        losses = self.losses(batch, Draws(self.seed, -1, index))
-        named = {f"val/{name}": value for name, value in losses.items()}
-        self.log_dict(named, batch_size=len(index), sync_dist=True)
+        losses = self.losses(batch, Draws(self.seed, EVALUATION, index))
+        for name, value in losses.items():
+            # Half precision would not hold a sum over a data set.
+            value = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+            self._sums[name] = self._sums.get(name, 0) + value * len(index)
+        self._num_seen += len(index)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over all samples of all processes as `val/...`."""
+        # Lightning's own mean divides by the whole part of the mean number of samples per process,
+        # which is wrong where 61 samples are shared between two.
+        strategy = self.trainer.strategy
+        count = torch.tensor(float(self._num_seen), device=self.device)
+        count = strategy.reduce(count, reduce_op="sum")
+        for name, value in self._sums.items():
+            mean = strategy.reduce(value, reduce_op="sum") / count
+            self.log(f"val/{name}", mean, sync_dist=True)
+        self._sums, self._num_seen = {}, 0
 
     def configure_optimizers(self) -> Any:
         """Return optimizer and per-step schedule as `optim` says."""
