@@ -26,6 +26,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
 from viseme_core.audio import (
     AudioConfig,
     LogMelConfig,

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
 from viseme_face import MorphableModel, fit_clip, pose_vertices, project
 
 THREADS = 2

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+
 from viseme_face.raster import rasterize
 from viseme_face.shading import sample_texture
 
@@ -125,6 +126,8 @@ def describe(device: str, repeats: int) -> str:
         f"{make_face(1)[1].shape[0]} triangles, float32, {repeats} runs after 3 of warm-up; "
         f"spread is the middle half of the runs; peak memory is the process's so far "
         f"(on CUDA: allocated).\n"
+        f"Rows share one process: the first ones also pay for memory that it claims from the\n"
+        f"system again and again, until larger ones have made it keep some.\n"
         f"Load average at the start: {os.getloadavg()[0]:.1f}."
     )
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+
 from viseme_face.morphable import MorphableModel
 from viseme_face.parts import FaceParts
 

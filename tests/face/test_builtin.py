@@ -1,6 +1,7 @@
 """Properties of the shipped model that hold for any model that may take its place."""
 
 import torch
+
 from viseme_core.types import NUM_EXPRESSION, NUM_IDENTITY
 from viseme_face.layouts import LEFT_IRIS, LIP_INNER, RIGHT_EYE, eye_aspect_ratio, lip_opening
 from viseme_face.morphable import MorphableModel

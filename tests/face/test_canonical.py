@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
+
 from viseme_face.layouts import LIP_PAIRS, lip_opening
 from viseme_face.parts import read_builtin, read_face_file
 

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.testing import assert_close
+
+from tests.face.models import random_model, random_truth
 from viseme_core.types import Motion
 from viseme_face.convert import convert
 from viseme_face.fitting import fit_clip
 from viseme_face.morphable import MorphableModel
 from viseme_face.parts import FaceParts
 from viseme_face.pose import pose_vertices
-
-from tests.face.models import random_model, random_truth
 
 
 def motion_of(model: MorphableModel, num_frames: int = 6) -> Motion:

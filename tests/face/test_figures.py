@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from viseme_face.figures import FIGURES, main
 
 pytest.importorskip("matplotlib", reason="needs viseme-core[train]")

@@ -1,13 +1,15 @@
+from typing import Any
+
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 from torch.testing import assert_close
+
+from tests.face.models import random_model, random_truth
 from viseme_face.fitting import FitResult, fit_clip
 from viseme_face.morphable import MorphableModel
 from viseme_face.pose import pose_vertices, project
-
-from tests.face.models import random_model, random_truth
 
 
 def posed(model: MorphableModel, truth: tuple[Tensor, Tensor, Tensor]) -> Tensor:
@@ -196,6 +198,7 @@ def test_smaller_layouts_fit_their_points() -> None:
 def test_coinciding_points_are_an_error_with_the_frame(dims: int) -> None:
     points = torch.rand(3, 478, dims)
     points[1] = 0.5
+    points[0] = torch.nan
     with pytest.raises(ValueError, match="frame 1 coincide"):
         fit_clip(random_model(), points, "mp478")
 
@@ -205,8 +208,75 @@ def test_a_clip_without_a_face_is_an_error() -> None:
         fit_clip(random_model(), torch.full((3, 478, 2), torch.nan), "mp478")
 
 
+@pytest.mark.parametrize(
+    ("dims", "unit", "message"),
+    [
+        (2, 128, r"\[0, 1\] of the crop, but those of frame 2 lie"),
+        (3, 10, r"decimetres.*frame 2 lie .*divide centimetres by 10"),
+    ],
+)
+def test_points_in_another_unit_are_refused(dims: int, unit: float, message: str) -> None:
+    model = random_model()
+    camera = posed(model, random_truth(model, 3))
+    points = camera if dims == 3 else project(camera)
+    fit_clip(model, points, "mp478")
+    points[2] *= unit
+    with pytest.raises(ValueError, match=message):
+        fit_clip(model, points, "mp478")
+
+
+def test_a_wild_guess_among_the_points_is_refused_instead_of_fitted() -> None:
+    points = torch.rand(3, 478, 2)
+    points[1, 7] = 1e30
+    with pytest.raises(ValueError, match=r"those of frame 1 lie inf .*wild guesses with NaN"):
+        fit_clip(random_model(), points, "mp478")
+
+
+def test_a_fit_carries_no_gradient() -> None:
+    points = torch.rand(2, 478, 2)
+    plain = fit_clip(random_model(), points, "mp478")
+    fit = fit_clip(random_model(), points.clone().requires_grad_(), "mp478")
+    assert not fit.pose.requires_grad
+    assert torch.equal(fit.pose, plain.pose)
+
+
+@pytest.mark.gpu
+def test_a_fit_on_the_gpu_is_the_fit_on_the_cpu() -> None:
+    model = MorphableModel.builtin()
+    # Frames of unlike difficulty, so that some are done while others go on.
+    identity, expression, pose = random_truth(model, 40)
+    pose[::4, 1] = 1.2
+    points = project(posed(model, (identity, expression, pose)))
+    here = fit_clip(model, points, "mp478")
+    there = fit_clip(MorphableModel.builtin().cuda(), points.cuda(), "mp478")
+    assert there.pose.is_cuda
+    assert_close(there.pose.cpu(), here.pose, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64])
+def test_points_of_another_type_are_refused(dtype: torch.dtype) -> None:
+    with pytest.raises(ValueError, match=f"float32 or float64, got {dtype}"):
+        fit_clip(random_model(), torch.ones(2, 478, 2, dtype=dtype), "mp478")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"noise": -1e-3}, "noise must be finite and at least 0, got -0.001"),
+        ({"noise": float("nan")}, "noise must be finite and at least 0, got nan"),
+        ({"robust_scale": 0.0}, "robust_scale must be above 0, got 0.0"),
+        ({"identity": torch.full((80,), torch.nan)}, "identity holds NaN or infinity"),
+    ],
+)
+def test_options_out_of_range_are_refused_by_name(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit_clip(random_model(), torch.rand(2, 478, 2), "mp478", **option)
+
+
 def test_wrong_shapes_are_refused_by_name() -> None:
     model = random_model()
+    with pytest.raises(ValueError, match=r"has landmarks .*, not 'mp468'"):
+        fit_clip(model, torch.rand(3, 468, 2), "mp468")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"points_TKD \(mp478\)"):
         fit_clip(model, torch.rand(3, 68, 2), "mp478")
     with pytest.raises(ValueError, match="must end in 2"):

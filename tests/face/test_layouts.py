@@ -3,6 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch.testing import assert_close
+
 from viseme_core.types import LAYOUT_SIZES, Landmarks
 from viseme_face import layouts
 from viseme_face.layouts import (

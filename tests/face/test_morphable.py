@@ -1,12 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+
+from tests.face.models import random_model
 from viseme_face.layouts import DLIB68, MOUTH
 from viseme_face.morphable import MorphableModel, common_layout
 from viseme_face.parts import FaceParts
-
-from tests.face.models import random_model
 
 
 def test_vertices_are_the_mean_plus_the_weighted_directions() -> None:
@@ -93,27 +95,30 @@ def test_the_common_layout_is_the_richest() -> None:
     assert common_layout(random_model(), random_model(seed=1)) == "mp478"
 
 
-def test_parts_that_disagree_in_size_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"FaceParts\.expression_basis_EV3"):
-        FaceParts(
-            family="x",
-            mean_V3=torch.zeros(5, 3),
-            identity_basis_IV3=torch.zeros(2, 5, 3),
-            expression_basis_EV3=torch.zeros(2, 6, 3),
-            identity_std_I=torch.ones(2),
-            expression_std_E=torch.ones(2),
-            triangles_P3=torch.zeros(0, 3, dtype=torch.int64),
-        )
+def small_parts(**changed: Any) -> FaceParts:
+    parts: dict[str, Any] = {
+        "mean_V3": torch.zeros(5, 3),
+        "identity_basis_IV3": torch.zeros(2, 5, 3),
+        "expression_basis_EV3": torch.zeros(2, 5, 3),
+        "identity_std_I": torch.ones(2),
+        "expression_std_E": torch.ones(2),
+        "triangles_P3": torch.zeros(0, 3, dtype=torch.int64),
+    }
+    return FaceParts(family="x", **parts | changed)
 
 
-def test_vertex_ids_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"triangles_P3 must hold vertex ids in \[0, 5\)"):
-        FaceParts(
-            family="x",
-            mean_V3=torch.zeros(5, 3),
-            identity_basis_IV3=torch.zeros(2, 5, 3),
-            expression_basis_EV3=torch.zeros(2, 5, 3),
-            identity_std_I=torch.ones(2),
-            expression_std_E=torch.ones(2),
-            triangles_P3=torch.tensor([[0, 1, 5]]),
-        )
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("expression_basis_EV3", torch.zeros(2, 6, 3), r"with V = 5, got \(2, 6, 3\)"),
+        ("color_V3", torch.zeros(4, 3), r"with V = 5, got \(4, 3\)"),
+        ("triangles_P3", torch.tensor([[0, 1, 5]]), r"must hold vertex ids in \[0, 5\)"),
+        ("mean_V3", torch.full((5, 3), torch.nan), "holds NaN or infinity"),
+        ("identity_std_I", torch.tensor([1.0, 0.0]), "must be above 0"),
+        ("expression_std_E", torch.tensor([1.0, -1.0]), "must be above 0"),
+    ],
+)
+def test_unusable_parts_are_refused_by_name(name: str, value: torch.Tensor, message: str) -> None:
+    small_parts()
+    with pytest.raises(ValueError, match=f"FaceParts.{name} .*{message}"):
+        small_parts(**{name: value})

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 from torch.testing import assert_close
+
 from viseme_face.pose import (
     camera_depth,
     euler_to_matrix,

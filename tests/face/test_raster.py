@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
 from viseme_face import raster as raster_module
 from viseme_face.raster import NEAR, rasterize
 from viseme_face.shading import interpolate
@@ -209,7 +210,14 @@ def test_what_cannot_be_seen_leaves_the_picture_empty(corners):
 
 
 @pytest.mark.parametrize(
-    "name", ["behind the camera", "through the near plane", "two corners alike"]
+    "name",
+    [
+        "behind the camera",
+        "through the near plane",
+        "two corners alike",
+        "not a number",
+        "infinite",
+    ],
 )
 def test_an_invisible_triangle_changes_neither_picture_nor_gradient_of_a_visible_one(name):
     shown = quad(2, 2, 6, 6, (8, 8)).float()

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from torch.testing import assert_close
+
+from tests.face.models import random_model, random_truth
 from viseme_core.types import Motion
 from viseme_face.layouts import (
     AROUND_LIPS,
@@ -16,8 +18,6 @@ from viseme_face.layouts import (
 from viseme_face.morphable import MorphableModel
 from viseme_face.pose import pose_vertices, project
 from viseme_face.regions import adjacency, close_eyes, close_lips, harmonic_weights, refit
-
-from tests.face.models import random_model, random_truth
 
 
 def open_faces(num_frames: int = 4) -> torch.Tensor:
@@ -107,9 +107,18 @@ def test_edits_commute_with_pose() -> None:
     )  # fmt: skip
 
 
-def test_edits_refuse_other_layouts() -> None:
-    with pytest.raises(ValueError, match=r"points_TKD \(mp478\)"):
-        close_lips(torch.zeros(2, 68, 2))
+@pytest.mark.parametrize("edit", [close_lips, close_eyes])
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (torch.zeros(2, 68, 2), r"must have shape \(T, 478, D\), got \(2, 68, 2\)"),
+        (torch.zeros(2, 478, 4), "must end in 2 or 3, got 4"),
+        (torch.zeros(2, 478, 2).long(), "must be floating point, got torch.int64"),
+    ],
+)
+def test_edits_refuse_other_points(edit: object, points: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"points_TKD \(mp478\) {message}"):
+        edit(points)  # type: ignore[operator]
 
 
 def test_free_vertices_move_as_the_mean_of_their_neighbours() -> None:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+
 from viseme_face.raster import rasterize
 from viseme_face.shading import (
     interpolate,

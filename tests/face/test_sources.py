@@ -1,3 +1,4 @@
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -5,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.io import savemat
+from safetensors.torch import load_file, save_file
+from scipy.io import loadmat, savemat
 from torch.testing import assert_close
+
 from viseme_face.morphable import MorphableModel
 from viseme_face.parts import (
     BUILTIN_FILE,
@@ -89,8 +92,6 @@ def test_basel_coordinates_are_interleaved_and_the_mean_is_centred(basel: Path) 
 
 
 def test_basel_shapes_agree_with_the_published_formula(basel: Path) -> None:
-    from scipy.io import loadmat
-
     file = loadmat(basel / "prepared" / "BFM_model_front.mat")
     identity, expression = torch.randn(80), torch.randn(64)
     # Deep3DFaceReconstruction: idBase @ id + exBase @ exp + mean, reshaped to rows of x, y, z.
@@ -152,6 +153,17 @@ def test_a_file_without_its_arrays_says_which(tmp_path: Path) -> None:
         read_basel(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["idBase", "exBase"])
+def test_bases_of_another_width_or_orientation_are_refused_by_name(basel: Path, key: str) -> None:
+    path = basel / "prepared" / "BFM_model_front.mat"
+    file = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+    for wrong in (file[key].T, np.tile(file[key], 2)):
+        savemat(path, file | {key: wrong})
+        read_basel.cache_clear()
+        with pytest.raises(ValueError, match=rf"{key} of .* must have shape \({3 * NUM_FRONT}, "):
+            read_basel(path)
+
+
 def test_a_cut_expression_file_says_how_long_it_should_be(basel: Path) -> None:
     path = basel / "Exp_Pca.bin"
     path.write_bytes(path.read_bytes()[:-4])
@@ -180,8 +192,6 @@ def test_a_face_file_returns_what_was_written_and_the_same_bytes(tmp_path: Path)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(ValueError, match="must be a face model of format 'viseme-face-1'"):
         read_face_file(tmp_path / "x.safetensors")
@@ -190,3 +200,12 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         read_face_file(tmp_path / "cut.safetensors")
     with pytest.raises(ValueError, match=r"cannot read .*absent\.safetensors"):
         read_face_file(tmp_path / "absent.safetensors")
+
+
+def test_a_face_file_without_a_tensor_says_which(tmp_path: Path) -> None:
+    tensors = load_file(BUILTIN_FILE)
+    del tensors["expression_std"]
+    about = json.dumps({"format": "viseme-face-1", "family": "x"})
+    save_file(tensors, tmp_path / "x.safetensors", {"face": about})
+    with pytest.raises(ValueError, match=r"x\.safetensors' lacks 'expression_std'"):
+        read_face_file(tmp_path / "x.safetensors")

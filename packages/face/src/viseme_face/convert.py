@@ -1,7 +1,6 @@
 """Motion of one face model as motion of another, through the landmarks that both know."""
 
 from viseme_core.types import Motion
-
 from viseme_face.fitting import fit_clip
 from viseme_face.morphable import MorphableModel, common_layout
 from viseme_face.pose import pose_vertices

@@ -6,13 +6,14 @@ and expression of every frame with identity kept. Each step is Gauss-Newton on t
 (`gauss_newton`) with a prior on coefficients; the start is closed-form.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
 from viseme_core.shapes import check_shape
 from viseme_core.types import FPS, LAYOUT_SIZES, Layout, Motion
-
 from viseme_face.fit_start import closed_form_coefficients, closed_form_pose
 from viseme_face.gauss_newton import fit_frames, fit_shared
 from viseme_face.least_squares import FitOptions, Kind, Observed, shape_of
@@ -26,6 +27,9 @@ IDENTITY_FRAMES = 16
 MIN_POINTS = 6
 # Spread of the points below which a frame shows no face, in the unit of the points.
 _MIN_SPREAD = 1e-4
+# Spread beyond which they are not in their unit but in pixels or centimetres: a face that fills its
+# crop spreads by a third of it, one in space by 0.8 decimetres.
+_MAX_SPREAD = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,7 @@ class FitResult:
         )
 
 
+@torch.no_grad()
 def fit_clip(
     model: MorphableModel,
     points_TKD: Tensor,
@@ -103,11 +108,13 @@ def fit_clip(
     """Return identity, expression and pose that explain the points of a clip.
 
     The cost is sum_k w_k |model_k - point_k|^2 + noise^2 |coefficients / deviations|^2 per frame.
+    Results carry no gradient.
 
     Args:
-        model: Face model; results are on its device, in the points' precision.
-        points_TKD: (T, K, 2) in [0, 1] of the crop, or (T, K, 3) in camera space and model units.
-            A point with NaN is not seen; a frame with fewer than six points is missing.
+        model: Face model.
+        points_TKD: (T, K, 2) in [0, 1] of the crop, or (T, K, 3) in camera space and model units,
+            float32 or float64; results have their precision and device. A point with NaN is not
+            seen; a frame with fewer than six points is missing.
         layout: Which points these are; the model must know it.
         identity: Coefficients (I,) to keep, if the person is known.
         weights: Weight of each point, (K,) or per frame (T, K); 0 is not seen. Default 1.
@@ -116,17 +123,17 @@ def fit_clip(
             same unit as the points.
 
     Raises:
-        ValueError: If shapes disagree, no frame has points, or all points of a frame coincide.
+        ValueError: If shapes or types disagree, a number is out of range, no frame has points, or
+            the points of a frame coincide or are not in the unit above.
     """
-    sizes = check_shape(points_TKD, f"T {LAYOUT_SIZES[layout]} D", name=f"points_TKD ({layout})")
-    if sizes["D"] not in (2, 3):
-        raise ValueError(f"points_TKD must end in 2 (crop) or 3 (camera space), got {sizes['D']}")
-    kind: Kind = "space" if sizes["D"] == 3 else "image"
+    ids_K = model.landmark_ids(layout)
+    kind = _checked_kind(points_TKD, layout)
+    _check_options(noise, robust_scale)
     seen_TK = _seen_weights(points_TKD, weights)
     valid_T = _valid(seen_TK)
-    observed = _observe(kind, points_TKD[valid_T], seen_TK[valid_T])
+    observed = _observe(kind, points_TKD, seen_TK, valid_T)
 
-    mean_V3, identity_IV3, expression_EV3 = model.shape_at(model.landmark_ids(layout))
+    mean_V3, identity_IV3, expression_EV3 = model.shape_at(ids_K)
     std_I, std_E = model.identity_std_I.to(points_TKD), model.expression_std_E.to(points_TKD)
     rest_3K = mean_V3.to(points_TKD).T
     identity_I3K = (identity_IV3.to(points_TKD) * std_I[:, None, None]).mT.contiguous()
@@ -142,6 +149,8 @@ def fit_clip(
         identity = shared_I * std_I
     else:
         check_shape(identity, f"{len(std_I)}", name="identity")
+        if not identity.isfinite().all():
+            raise ValueError("identity holds NaN or infinity; leave it out to have it estimated")
         shared_I = identity.to(points_TKD) / std_I
     rest_3K = shape_of(rest_3K, identity_I3K, shared_I)
     rigid = closed_form_pose(observed, rest_3K, len(std_E))
@@ -157,6 +166,26 @@ def fit_clip(
         valid=valid_T,
         face_model=model.name,
     )
+
+
+def _checked_kind(points_TKD: Tensor, layout: Layout) -> Kind:
+    sizes = check_shape(points_TKD, f"T {LAYOUT_SIZES[layout]} D", name=f"points_TKD ({layout})")
+    if sizes["D"] not in (2, 3):
+        raise ValueError(f"points_TKD must end in 2 (crop) or 3 (camera space), got {sizes['D']}")
+    if points_TKD.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"points_TKD must be float32 or float64, got {points_TKD.dtype}; convert with .float()"
+        )
+    return "space" if sizes["D"] == 3 else "image"
+
+
+def _check_options(noise: float, robust_scale: float | None) -> None:
+    if not 0 <= noise < math.inf:
+        raise ValueError(f"noise must be finite and at least 0, got {noise}")
+    if robust_scale is not None and not robust_scale > 0:
+        raise ValueError(
+            f"robust_scale must be above 0, got {robust_scale}; None trusts all points alike"
+        )
 
 
 def _seen_weights(points_TKD: Tensor, weights: Tensor | None) -> Tensor:
@@ -183,17 +212,30 @@ def _valid(weights_TK: Tensor) -> Tensor:
     return valid_T
 
 
-def _observe(kind: Kind, points_TKD: Tensor, weights_TK: Tensor) -> Observed:
+def _observe(kind: Kind, points_TKD: Tensor, weights_TK: Tensor, valid_T: Tensor) -> Observed:
+    """Return the valid frames, refusing one that cannot be a face."""
+    points_TKD, weights_TK = points_TKD[valid_T], weights_TK[valid_T]
     if (weights_TK == weights_TK[0]).all():
         weights_TK = weights_TK[:1]
     if kind == "image":
         points_TKD = (points_TKD - 0.5) * points_TKD.new_tensor([1, -1])
     observed = Observed(kind, points_TKD.nan_to_num(0, 0, 0).mT.contiguous(), weights_TK)
-    flat_T = observed.spread() < _MIN_SPREAD
+    spread_T, frame_T = observed.spread(), valid_T.nonzero()[:, 0]
+    flat_T, wide_T = spread_T < _MIN_SPREAD, ~(spread_T <= _MAX_SPREAD)
     if flat_T.any():
         raise ValueError(
-            f"all points of visible frame {int(flat_T.nonzero()[0])} coincide: there is no face "
-            f"to fit; mark such frames with NaN"
+            f"all points of frame {int(frame_T[flat_T][0])} coincide: there is no face to fit; "
+            f"mark such frames with NaN"
+        )
+    if wide_T.any():
+        unit, remedy = {
+            "image": ("[0, 1] of the crop", "divide pixels by the crop's side"),
+            "space": ("decimetres, the model's unit", "divide centimetres by 10"),
+        }[kind]
+        raise ValueError(
+            f"points_TKD must be in {unit}, but those of frame {int(frame_T[wide_T][0])} lie "
+            f"{float(spread_T[wide_T][0]):.3g} from their centre; {remedy}, or mark wild guesses "
+            f"with NaN"
         )
     return observed
 

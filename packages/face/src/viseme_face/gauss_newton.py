@@ -90,7 +90,7 @@ def _fit_block(
         lin = linearise(observed, shape_T3K, at, options)
         return at, lin, lin.loss_T + options.prior * at.coefficients_TC.square().sum(-1)
 
-    rows, finished = torch.arange(len(state.shift_T3)), []
+    rows, finished = torch.arange(len(state.shift_T3), device=state.shift_T3.device), []
     state, lin, cost_T = look(state)
     enough = _enough(options, rest_3K)
     factors, last, settled = None, torch.inf, False

@@ -7,6 +7,7 @@ are in docs/figures; `python -m viseme_face.figures` draws them.
 
 import torch
 from torch import Tensor
+
 from viseme_core.types import LAYOUT_SIZES, Landmarks, Layout
 
 LIP_OUTER = (
@@ -76,7 +77,7 @@ DLIB68 = (
     *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),
     *(78, 82, 13, 312, 308, 317, 14, 87),
 )
-"""The 68 points of iBUG and dlib, each as the nearest vertex of the mesh."""
+"""The 68 points of iBUG and dlib, each as a vertex of the mesh near it."""
 
 LAYOUT_IDS: dict[Layout, tuple[int, ...]] = {
     "mp478": tuple(range(478)),

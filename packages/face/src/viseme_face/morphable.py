@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from viseme_core.types import LAYOUT_SIZES, Layout
 
+from viseme_core.types import LAYOUT_SIZES, Layout
 from viseme_face.layouts import MOUTH
 from viseme_face.parts import FaceParts, read_builtin, read_face_file
 from viseme_face.sources import read_basel

@@ -12,13 +12,24 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
 from viseme_core.shapes import check_shape
 from viseme_core.types import LAYOUT_SIZES, Layout
-
 from viseme_face.layouts import LAYOUT_IDS
 
 BUILTIN_FILE = Path(__file__).parent / "assets" / "builtin.safetensors"
 FORMAT = "viseme-face-1"
+
+_PATTERNS = {
+    "mean_V3": "V 3",
+    "identity_basis_IV3": "I V 3",
+    "expression_basis_EV3": "E V 3",
+    "identity_std_I": "I",
+    "expression_std_E": "E",
+    "triangles_P3": "P 3",
+    "uv_V2": "V 2",
+    "color_V3": "V 3",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +55,23 @@ class FaceParts:
     """Mean colour of each vertex, RGB in [0, 1]."""
 
     def __post_init__(self) -> None:
-        sizes = check_shape(self.mean_V3, "V 3", name="FaceParts.mean_V3")
-        for name, pattern in (
-            ("identity_basis_IV3", "I V 3"),
-            ("expression_basis_EV3", "E V 3"),
-            ("identity_std_I", "I"),
-            ("expression_std_E", "E"),
-            ("triangles_P3", "P 3"),
-        ):
-            sizes = check_shape(getattr(self, name), pattern, name=f"FaceParts.{name}", sizes=sizes)
-        if self.uv_V2 is not None:
-            check_shape(self.uv_V2, "V 2", name="FaceParts.uv_V2", sizes=sizes)
-        if self.color_V3 is not None:
-            check_shape(self.color_V3, "V 3", name="FaceParts.color_V3", sizes=sizes)
+        sizes: dict[str, int] = {}
+        for name, pattern in _PATTERNS.items():
+            tensor = getattr(self, name)
+            if tensor is None:
+                continue
+            sizes = check_shape(tensor, pattern, name=f"FaceParts.{name}", sizes=sizes)
+            if not tensor.isfinite().all():
+                raise ValueError(f"FaceParts.{name} holds NaN or infinity; the file is damaged")
+        for name in ("identity_std_I", "expression_std_E"):
+            if not (getattr(self, name) > 0).all():
+                raise ValueError(f"FaceParts.{name} must be above 0; leave out dead directions")
         landmarks = dict(self.landmarks)
+        for layout, ids in landmarks.items():
+            check_shape(ids, str(LAYOUT_SIZES[layout]), name=f"FaceParts.landmarks[{layout!r}]")
         if "mp478" in landmarks:
             for layout, ids in LAYOUT_IDS.items():
                 landmarks.setdefault(layout, landmarks["mp478"][list(ids)])
-        for layout, ids in landmarks.items():
-            check_shape(ids, str(LAYOUT_SIZES[layout]), name=f"FaceParts.landmarks[{layout!r}]")
         for name, ids in (("triangles_P3", self.triangles_P3), *landmarks.items()):
             if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < sizes["V"]:
                 raise ValueError(
@@ -114,29 +123,32 @@ def read_face_file(path: Path) -> FaceParts:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {}).get("face", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"cannot read the face model {str(path)!r}: {error}") from error
     if about.get("format") != FORMAT:
         raise ValueError(
             f"{str(path)!r} must be a face model of format {FORMAT!r}, got "
             f"{about.get('format')!r}; write_face_file makes one"
         )
-    return FaceParts(
-        family=about["family"],
-        mean_V3=tensors["mean"],
-        identity_basis_IV3=tensors["identity_basis"].float(),
-        expression_basis_EV3=tensors["expression_basis"].float(),
-        identity_std_I=tensors["identity_std"],
-        expression_std_E=tensors["expression_std"],
-        triangles_P3=tensors["triangles"].long(),
-        landmarks={
-            layout: tensors[f"landmarks.{layout}"].long()
-            for layout in LAYOUT_IDS
-            if f"landmarks.{layout}" in tensors
-        },
-        uv_V2=tensors.get("uv"),
-        color_V3=tensors.get("color"),
-    )
+    try:
+        return FaceParts(
+            family=about["family"],
+            mean_V3=tensors["mean"],
+            identity_basis_IV3=tensors["identity_basis"].float(),
+            expression_basis_EV3=tensors["expression_basis"].float(),
+            identity_std_I=tensors["identity_std"],
+            expression_std_E=tensors["expression_std"],
+            triangles_P3=tensors["triangles"].long(),
+            landmarks={
+                layout: tensors[f"landmarks.{layout}"].long()
+                for layout in LAYOUT_IDS
+                if f"landmarks.{layout}" in tensors
+            },
+            uv_V2=tensors.get("uv"),
+            color_V3=tensors.get("color"),
+        )
+    except KeyError as error:
+        raise ValueError(f"the face model {str(path)!r} lacks {error}; make it again") from error
 
 
 @cache

@@ -18,15 +18,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from viseme_core.shapes import check_shape
 
+from viseme_core.shapes import check_shape
 from viseme_face.pose import CAMERA_DISTANCE, FOCAL
 
 NEAR = 0.1
 """Camera distance up to which a vertex hides all its triangles: they are left out, not clipped."""
 
 # Corners farther off the picture than this hide their triangle too: float32 can no longer place
-# them to a tenth of a pixel. Not-a-number fails the same comparison.
+# them to a tenth of a pixel. Infinity fails the same comparison.
 _FAR_PX = 2.0**20
 # Pixels that one step of the search may hold; bounds its memory to some 100 MB.
 _MAX_CANDIDATES = 1 << 20
@@ -87,7 +87,7 @@ def rasterize(
     _check(vertices_BV3, triangles_P3, size)
     corners_BP33 = _project(vertices_BV3, size)[:, triangles_P3]
     visible_BP = _visible(corners_BP33, cull_back=cull_back)
-    # Any harmless number will do in hidden triangles, which may hold not-a-number.
+    # Any harmless number will do in hidden triangles, which may hold infinity.
     corners_BP33 = torch.where(visible_BP[..., None, None], corners_BP33, 1)
     with torch.no_grad():
         triangle_BHW = _nearest(corners_BP33, visible_BP, size)
@@ -159,7 +159,9 @@ def _check(vertices_BV3: Tensor, triangles_P3: Tensor, size: tuple[int, int]) ->
 
 def _project(vertices_BV3: Tensor, size: tuple[int, int]) -> Tensor:
     """Return (x, y) in pixels and nearness 1 / depth, which is 0 for vertices short of `NEAR`."""
-    x, y, z = vertices_BV3.unbind(-1)
+    # Not-a-number and infinity go where they hide their triangles without reaching a gradient.
+    finite_BV1 = vertices_BV3.isfinite().all(-1, keepdim=True)
+    x, y, z = torch.where(finite_BV1, vertices_BV3, CAMERA_DISTANCE).unbind(-1)
     depth = CAMERA_DISTANCE - z
     in_front = depth > NEAR
     depth = torch.where(in_front, depth, 1)

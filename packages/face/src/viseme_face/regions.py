@@ -10,9 +10,9 @@ from functools import cache
 
 import torch
 from torch import Tensor
+
 from viseme_core.shapes import check_shape
 from viseme_core.types import LAYOUT_SIZES, Motion
-
 from viseme_face.layouts import (
     LEFT_EYE,
     LEFT_LID_PAIRS,
@@ -160,8 +160,13 @@ def _lid_follow(moved: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 
 def _checked(points_TKD: Tensor) -> Tensor:
+    name = "points_TKD (mp478)"
     flat = points_TKD.reshape(-1, *points_TKD.shape[-2:])
-    check_shape(flat, f"T {LAYOUT_SIZES['mp478']} D", name="points_TKD (mp478)")
+    sizes = check_shape(flat, f"T {LAYOUT_SIZES['mp478']} D", name=name)
+    if sizes["D"] not in (2, 3):
+        raise ValueError(f"{name} must end in 2 or 3, got {sizes['D']}")
+    if not points_TKD.is_floating_point():
+        raise ValueError(f"{name} must be floating point, got {points_TKD.dtype}; use .float()")
     return points_TKD
 
 

@@ -8,8 +8,8 @@ Pixels that see nothing are 0.
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from viseme_core.shapes import check_shape
 
+from viseme_core.shapes import check_shape
 from viseme_face.raster import Raster, gather_triangles
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from scipy.io import loadmat
 from torch import Tensor
-from viseme_core.types import NUM_EXPRESSION, NUM_IDENTITY
 
+from viseme_core.types import NUM_EXPRESSION, NUM_IDENTITY
 from viseme_face.parts import FaceParts
 
 FRONT_FILE = "BFM_model_front.mat"
@@ -57,6 +57,13 @@ def read_basel(path: Path) -> FaceParts:
     if path.name == RAW_FILE:
         return _raw_parts(path.parent)
     model = _load_mat(path, ("meanshape", "meantex", "idBase", "exBase", "tri", "keypoints"))
+    for key, width in (("idBase", NUM_IDENTITY), ("exBase", NUM_EXPRESSION)):
+        expected = (model["meanshape"].size, width)
+        if model[key].shape != expected:
+            raise ValueError(
+                f"{key} of {str(path)!r} must have shape {expected}, got {model[key].shape}; "
+                f"{_origin(path)}"
+            )
     return _basel_parts(
         mean_V3=_per_vertex(model["meanshape"]),
         color_V3=_per_vertex(model["meantex"]),
