@@ -1,5 +1,5 @@
 # Every command worth typing. `make` or `make help` explains them.
-# Variables that pass through to training: SYSTEM= SCALE= DATA= ARGS=
+# TESTS= narrows the tests, NAME= chooses a benchmark, ARGS= goes on to the command.
 
 SHELL := bash
 UV := $(shell command -v uv || echo .uv/bin/uv)
@@ -42,6 +42,10 @@ types: install ## Check types only
 .PHONY: format
 format: install ## Format the code and mend what ruff can mend
 	@$(RUN) ruff check --fix --quiet . ; $(RUN) ruff format .
+
+.PHONY: hooks
+hooks: install ## Have git check style, layers, types and sizes before every commit
+	@$(RUN) pre-commit install
 
 .PHONY: bench
 bench: install ## Run the benchmarks and print their tables; NAME=bench_face runs one

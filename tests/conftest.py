@@ -1,4 +1,4 @@
-"""What every test gets: a fixed seed, two threads at most, and no network."""
+"""What every test gets: a fixed seed, two threads at most, no network, a GPU if it asks."""
 
 import os
 
@@ -7,6 +7,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture(autouse=True)

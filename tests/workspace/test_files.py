@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_a_large_file_would_be_named(tmp_path):
     assert [line.startswith(str(big)) for line in too_large([big, weights])] == [True]
 
 
+def test_no_python_file_is_too_long_to_be_read_in_five_minutes():
+    for path in tracked():
+        if path.suffix == ".py" and path.is_file():
+            length = len(path.read_text().splitlines())
+            assert length <= 300, f"{path.relative_to(ROOT)} has {length} lines, at most 300"
+
+
 def test_no_home_folder_is_named_anywhere():
     pattern = re.compile(r"/(home|Users|root)/\w")
     for path in tracked():
@@ -58,13 +66,29 @@ def test_every_make_target_explains_itself():
     assert phony == explained
 
 
+def test_every_make_variable_that_the_makefile_explains_is_used_by_a_target():
+    head, _, rules = (ROOT / "Makefile").read_text().partition("\n\n")
+    explained = set(re.findall(r"([A-Z]+)=", head))
+    assert explained
+    assert explained <= set(re.findall(r"\$\(([A-Z]+)\)", rules))
+
+
+def test_every_hook_runs_a_program_of_the_environment():
+    entries = re.findall(r"entry: (\S+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert len(entries) >= 6
+    for entry in entries:
+        assert entry.startswith(".venv/bin/")
+        assert Path(sys.executable).with_name(Path(entry).name).exists(), entry
+
+
 def test_links_between_documents_lead_somewhere():
     for document in [
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("packages/*/README.md"),
     ]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+        prose = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#:]+)\)", prose):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
