@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
 from viseme_face import MorphableModel, pose_vertices, project
 
 _PORTRAIT = Path(__file__).parent / "assets" / "portrait.jpg"

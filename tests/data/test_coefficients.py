@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
+from tests.data.faces import talking_points
 from viseme_core.types import Landmarks
 from viseme_data.coefficients import eye_distance, fit_motion, fitted_points
 from viseme_face import MorphableModel, eye_aspect_ratio, lip_opening
 from viseme_face.regions import close_lips
-
-from tests.data.faces import talking_points
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from viseme_core.types import CropBox
-from viseme_data.crop import crop_box, roll_of, to_crop, warp
 
 from tests.data.faces import flat_face
+from viseme_core.types import CropBox
+from viseme_data.crop import crop_box, roll_of, to_crop, warp
 
 
 def clip(num_frames: int = 30, *, step: float = 4.0) -> Tensor:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from viseme_data.boxes import area, box_of, shared_area
-from viseme_data.follow import FaceFollower, FaceTrack, FollowConfig, choose
 
 from tests.data.faces import flat_face
+from viseme_data.boxes import area, box_of, shared_area
+from viseme_data.follow import FaceFollower, FaceTrack, FollowConfig, choose
 
 
 def follow(

@@ -3,9 +3,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from viseme_core.types import count_frames
-from viseme_data.container import MediaError
-from viseme_data.frames import read_frames
 
 from tests.data.damage import cut_by_edit_list, patched
 from tests.data.make_media import (
@@ -18,6 +15,9 @@ from tests.data.make_media import (
     number_of,
     write_media,
 )
+from viseme_core.types import count_frames
+from viseme_data.container import MediaError
+from viseme_data.frames import read_frames
 
 NO_REORDERING = {"bf": "0"}
 

@@ -9,11 +9,11 @@ from typing import cast
 import numpy as np
 import psutil
 import pytest
-from viseme_data.media import MediaError, probe, read_audio, read_frames, stream_audio
 
 from tests.data.damage import film
 from tests.data.make_media import Pictures, Sound, tone, write_media
 from tests.data.media_kinds import KINDS, RATE, Kind
+from viseme_data.media import MediaError, probe, read_audio, read_frames, stream_audio
 
 # A message names the file, says what is wrong, and then what to do.
 ADVICE = r"'.*'.*; \w+"

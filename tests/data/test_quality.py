@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
+from tests.data.faces import portrait, talking_points
 from viseme_core.types import Landmarks
 from viseme_data.coefficients import FittedClip, fit_motion
 from viseme_data.crop import crop_box, to_crop
@@ -19,8 +21,6 @@ from viseme_data.quality import (
     sharpness_of,
 )
 from viseme_face import MorphableModel
-
-from tests.data.faces import portrait, talking_points
 
 NUM_FRAMES = 40
 

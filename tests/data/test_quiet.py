@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from viseme_data.quiet import without_lines
 
 

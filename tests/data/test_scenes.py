@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
+
 from viseme_data.scenes import mark_cuts
 
 

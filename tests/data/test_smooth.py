@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 from torch import Tensor
+
+from tests.data.faces import talking_points
 from viseme_data.smooth import noise_of, smooth, smooth_landmarks
 from viseme_face import MorphableModel, eye_aspect_ratio, lip_opening
 from viseme_face.regions import close_eyes, close_lips
-
-from tests.data.faces import talking_points
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from viseme_data.sound import read_audio
 
 from tests.data.damage import cut_by_edit_list, patched
 from tests.data.make_media import (
@@ -12,6 +11,7 @@ from tests.data.make_media import (
     tone,
     write_media,
 )
+from viseme_data.sound import read_audio
 
 RATE = 16_000
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from viseme_data.media import MediaError, read_image
 
 from tests.data.make_media import HEIGHT, WIDTH, coded, corner_names, corners
+from viseme_data.media import MediaError, read_image
 
 ORIENTATION = 0x0112
 # What the viewer must do to a picture of each EXIF orientation; the inverse makes the file.

@@ -8,12 +8,12 @@ from typing import cast
 import mediapipe as mp
 import numpy as np
 import pytest
+
+from tests.data.faces import flat_face, portrait, portrait_matrix, scene
 from viseme_core.types import CropBox
 from viseme_data.boxes import box_of
 from viseme_data.facemesh import Detection, FaceNets, square_around
 from viseme_data.track import FaceTracker, TrackerConfig
-
-from tests.data.faces import flat_face, portrait, portrait_matrix, scene
 
 EYES = [33, 263]
 

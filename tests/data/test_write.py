@@ -4,11 +4,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
+from tests.data.make_media import click, coded, corner_names, corners, number_of, tone
 from viseme_data.container import time_of
 from viseme_data.media import probe, read_audio, read_frames
 from viseme_data.write import AAC_RATES_HZ, VideoWriter
-
-from tests.data.make_media import click, coded, corner_names, corners, number_of, tone
 
 RATE = 16_000
 PER_FRAME = RATE // 25

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from viseme_data.media import read_frames
-from viseme_data.write import VideoWriter
 
 from tests.data.make_media import coded
 from tests.data.test_write import write_all, write_film
+from viseme_data.media import read_frames
+from viseme_data.write import VideoWriter
 
 RATE = 16_000
 

@@ -5,7 +5,9 @@ from functools import partial
 
 import torch
 from torch import Tensor
+
 from viseme_core.types import FPS, Landmarks, Motion
+from viseme_data.smooth import smooth_landmarks
 from viseme_face import MorphableModel, fit_clip, pose_vertices, project
 from viseme_face.layouts import (
     LEFT_EYE,
@@ -14,8 +16,6 @@ from viseme_face.layouts import (
     RIGHT_EYE,
     RIGHT_EYE_CORNERS,
 )
-
-from viseme_data.smooth import smooth_landmarks
 
 # How far off a linear model leaves real landmarks, in crop units: 0.8 % of the eyes' distance. Told
 # a tenth of it, coefficients reach a dozen deviations to gain a tenth of a per cent.

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from viseme_core.types import CropBox
+import torch
 
-from viseme_data.crop import warp
+from viseme_core.types import CropBox
+from viseme_data.crop import reduced
 from viseme_data.quiet import without_lines
 
 try:
@@ -139,15 +140,28 @@ class FaceNets:
             frame_HW3: Picture, uint8 RGB.
             square: Where to look; the face should fill two thirds of it, upright.
         """
-        tile = warp(frame_HW3, square, _NET_PX, is_quick=True)
-        whole = _message(rect_pb2, "NormalizedRect", x_center=0.5, y_center=0.5, width=1, height=1)
-        found = _process(self._landmarks, {"image": tile, "roi": whole}).landmarks
+        tile_HW3, matrix, scale = reduced(frame_HW3, square, _NET_PX)
+        height, width = tile_HW3.shape[:2]
+        side = scale * _NET_PX
+        cx, cy = matrix[:, :2].sum(1) / 2 + matrix[:, 2]
+        region = _message(
+            rect_pb2,
+            "NormalizedRect",
+            x_center=cx / width,
+            y_center=cy / height,
+            width=side / width,
+            height=side / height,
+            rotation=square.angle,
+        )
+        inputs = {"image": np.ascontiguousarray(tile_HW3), "roi": region}
+        found = _process(self._landmarks, inputs).landmarks
         if found is None:
             return None
-        points_K3 = _coordinates(found)
-        matrix = square.matrix().numpy()
-        points_K3[:, :2] = points_K3[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-        points_K3[:, 2] *= square.side
+        # From shares of the tile to its pixels, then by the crop's two maps to the source.
+        points_K3 = _coordinates(found) * (width, height, width)
+        inside_K2 = (points_K3[:, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        points_K3[:, :2] = square.to_source(torch.from_numpy(inside_K2)).numpy()
+        points_K3[:, 2] *= square.side / side
         return points_K3.astype(np.float32)
 
     def close(self) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from viseme_core.types import FPS, count_frames
 
+from viseme_core.types import FPS, count_frames
 from viseme_data.container import check_jump, decode, need_stream, open_media, seconds_of, time_of
-from viseme_data.upright import Upright
+from viseme_data.upright import Picture, Upright
 
 # A video that ends this much before its stated length was cut off.
 _MISSING_SEC = 0.5
@@ -38,20 +38,31 @@ def read_frames(path: str | Path, *, threads: int = 0) -> Iterator[np.ndarray]:
             leaps. Damaged parts hold the picture before them, and a video that breaks off ends
             there; both say so by `logging`.
     """
+    shown: Picture | None = None
+    array_HW3 = np.empty(0)
+    for picture in read_pictures(path, threads=threads):
+        if picture is not shown:
+            array_HW3, shown = picture.rgb(), picture
+        yield array_HW3
+
+
+def read_pictures(path: str | Path, *, threads: int = 0) -> Iterator[Picture]:
+    """Yield the pictures that `read_frames` yields, not yet converted: for those who need a part.
+
+    A picture that repeats is the same object.
+    """
     with open_media(path) as container:
         stream = need_stream(container, "video", path)
         stream.thread_type = "AUTO"
         stream.thread_count = threads
         clock = _Clock(stream, path)
         upright: Upright | None = None
-        shown: Any = None
-        picture = np.empty(0)
+        shown: Picture | None = None
         for frame in _nearest(decode(container, stream, path), clock):
-            if frame is not shown:
-                # Only now: pictures that are left out need no conversion.
+            if shown is None or frame is not shown.frame:
                 upright = upright or Upright(stream, frame, path)
-                picture, shown = upright(frame), frame
-            yield picture
+                shown = Picture(frame, upright)
+            yield shown
         clock.warn()
 
 

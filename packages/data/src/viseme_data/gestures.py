@@ -10,6 +10,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+
+from viseme_data.skin import Skin
 from viseme_face.layouts import (
     AROUND_LIPS,
     CONTOUR,
@@ -22,8 +24,6 @@ from viseme_face.layouts import (
     RIGHT_LID_PAIRS,
 )
 from viseme_face.regions import LOWER_LID_SHARE
-
-from viseme_data.skin import Skin
 
 Side = Literal["right", "left"]
 
@@ -142,13 +142,10 @@ class Gestures:
                     # Rolling turns the red of the lip in: the outer rings come down over it.
                     fold = (0.0, 0.7, 0.5, 0.25, 0.0)[depth] * centre
                     inward = (0.0, 0.3, 0.6, 0.9, 1.0)[depth] * centre
-                    handles[i] = _vector(
-                        (
-                            -narrow * float(self.vertices_V3[i, 0] - middle[0]),
-                            sign * (part * centre - roll * fold),
-                            forward * (0.4 + 0.6 * centre) - roll * inward,
-                        )
-                    ) * (0.5 if depth == 0 else 1.0)
+                    x = -narrow * float(self.vertices_V3[i, 0] - middle[0])
+                    y = sign * (part * centre - roll * fold)
+                    z = forward * (0.4 + 0.6 * centre) - roll * inward
+                    handles[i] = _vector((x, y, z)) * (0.5 if depth == 0 else 1.0)
         return self.skin.follow(handles, self.lower_face)
 
     def corners(
@@ -166,24 +163,18 @@ class Gestures:
             for row in lip:
                 for column, i in enumerate(row):
                     handles[i] = torch.zeros(3, dtype=torch.float64)
-                    for side, sign, distance in (
-                        ("right", -1.0, column),
-                        ("left", 1.0, 10 - column),
-                    ):
-                        if side in sides:
-                            pull = math.exp(-0.5 * (distance / 3.0) ** 2)
-                            handles[i] += pull * _vector((sign * out, up, -back))
+                    for side in sides:
+                        sign, distance = (-1.0, column) if side == "right" else (1.0, 10 - column)
+                        pull = math.exp(-0.5 * (distance / 3.0) ** 2)
+                        handles[i] += pull * _vector((sign * out, up, -back))
         for side in sides if cheeks else ():
             for i in _CHEEK_BONES[side]:
                 handles[i] = _vector((0, cheeks, cheeks / 2))
             for i in _SMILE_FOLDS[side]:
                 handles[i] = _vector((0, up * 0.8, cheeks / 2))
-        free = (
-            self.lower_face | set(sum(_CHEEKS.values(), ())) | set(sum(_CHEEK_BONES.values(), ()))
-        )
-        return self.skin.soften(
-            self.skin.follow(handles, free), (free | set(handles)) - self.lip_points
-        )
+        free = self.lower_face.union(*_CHEEKS.values(), *_CHEEK_BONES.values())
+        field_V3 = self.skin.follow(handles, free)
+        return self.skin.soften(field_V3, free.union(handles) - self.lip_points)
 
     def lip_row(
         self, lip: Literal["upper", "lower"], *, up: float, side: Side | None = None
@@ -229,10 +220,9 @@ class Gestures:
         handles = {}
         for cheek, sign in ((_CHEEKS["right"], -1), (_CHEEKS["left"], 1)):
             handles.update({i: _vector((sign * 0.08, 0, 0.1)) for i in cheek})
-        cheeks = set(handles)
+        free = self.lower_face.union(handles, *_CHEEK_BONES.values())
         for row in (*self.upper_lip, *self.lower_lip):
             handles.update({i: _vector((0, 0, 0.02)) for i in row[1:-1]})
-        free = self.lower_face | set(sum(_CHEEK_BONES.values(), ())) | cheeks
         return self.skin.soften(self.skin.follow(handles, free), free - self.lip_points)
 
     def cheeks_up(self) -> Tensor:

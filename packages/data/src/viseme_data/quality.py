@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 import torch
-from viseme_core.shapes import check_shape
 
+from viseme_core.shapes import check_shape
 from viseme_data.boxes import box_of
 from viseme_data.coefficients import FittedClip, eye_distance
 from viseme_data.follow import FaceTrack
@@ -94,15 +94,14 @@ class PictureMeasures:
     """Mean difference to the crop before, in shades of 255; the first has none."""
     _before: np.ndarray | None = field(default=None, repr=False)
 
-    def push(self, crop_HW3: np.ndarray) -> None:
-        """Measure the next crop, uint8 RGB."""
-        # Green is most of luma, and the one channel that video keeps whole.
-        green = crop_HW3[..., 1].astype(np.float32)
-        self.sharpness.append(sharpness_of(crop_HW3))
-        self.contrast.append(float(green.std()))
+    def push(self, crop: np.ndarray) -> None:
+        """Measure the next crop: uint8 RGB (H, W, 3), or shades of 255 (H, W)."""
+        shade_HW = _shade_of(crop)
+        self.sharpness.append(sharpness_of(shade_HW))
+        self.contrast.append(float(shade_HW.std()))
         if self._before is not None:
-            self.change.append(float(np.abs(green - self._before).mean()))
-        self._before = green
+            self.change.append(float(np.abs(shade_HW - self._before).mean()))
+        self._before = shade_HW
 
     @property
     def blank(self) -> float:
@@ -119,22 +118,27 @@ class PictureMeasures:
         return longest
 
 
-def sharpness_of(crop_HW3: np.ndarray) -> float:
+def sharpness_of(crop: np.ndarray) -> float:
     """Return how much fine detail a face shows: 0 for none, about 1 for white noise.
 
     Variance of the Laplacian over 20 times the variance of the picture, in the middle of the crop,
     so that contrast and light do not count. Compare crops of one size only.
 
     Args:
-        crop_HW3: Crop, uint8 RGB.
+        crop: Crop, uint8 RGB (H, W, 3), or shades (H, W).
     """
-    height, width = crop_HW3.shape[:2]
+    height, width = crop.shape[:2]
     top, left = (round(length * (1 - _FACE_SHARE) / 2) for length in (height, width))
-    face = crop_HW3[top : height - top, left : width - left, 1].astype(np.float32)
+    face = _shade_of(crop[top : height - top, left : width - left])
     around = face[:-2, 1:-1] + face[2:, 1:-1] + face[1:-1, :-2] + face[1:-1, 2:]
     # 20 is what the Laplacian makes of white noise: 4 squared and four times 1.
     variance = float(face.var())
     return float((around - 4 * face[1:-1, 1:-1]).var()) / (20 * variance) if variance else 0.0
+
+
+def _shade_of(crop: np.ndarray) -> np.ndarray:
+    # Green is most of luma, and the one channel that video keeps whole.
+    return (crop[..., 1] if crop.ndim == 3 else crop).astype(np.float32, copy=False)
 
 
 def measure(

@@ -12,6 +12,7 @@ as well), nor a fade (no single step stands out). The answer for a frame comes o
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -62,7 +63,7 @@ def _is_cut(smalls: list[np.ndarray], history: deque[float]) -> bool:
     around = [*earlier, later]
     least = MIN_DIFFERENCE
     if len(history) >= _SHORT_HISTORY:
-        around.append(float(np.quantile(np.array(history), _HISTORY_SHARE, method="lower")))
+        around.append(sorted(history)[int(_HISTORY_SHARE * (len(history) - 1))])
     else:
         least *= _UNKNOWN
     history.append(step)
@@ -76,11 +77,18 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 def _thumbnail(frame_HW3: np.ndarray) -> np.ndarray:
     """Return the averages of cells (18, 32, 3) in [0, 1], each channel less its median."""
     height, width = frame_HW3.shape[:2]
-    rows = (np.arange(_ROWS * _PER_CELL) + 0.5) * height / (_ROWS * _PER_CELL)
-    columns = (np.arange(_COLUMNS * _PER_CELL) + 0.5) * width / (_COLUMNS * _PER_CELL)
-    some = frame_HW3[rows.astype(int)[:, None], columns.astype(int)]
+    some = frame_HW3[_spread(height, _ROWS)][:, _spread(width, _COLUMNS)]
     # Row by row first: sums over two axes at once are ten times as slow.
     lines = some.reshape(_ROWS, _PER_CELL, -1).sum(1, dtype=np.uint16)
     sums = lines.reshape(_ROWS, _COLUMNS, _PER_CELL, 3).sum(2, dtype=np.uint32)
     cells = sums.astype(np.float32) / (255 * _PER_CELL**2)
-    return cells - np.median(cells, axis=(0, 1))
+    # The median, in a third of numpy's time.
+    ranked = np.sort(cells.reshape(-1, 3).T)
+    middle = ranked.shape[1] // 2
+    return cells - (ranked[:, middle - 1] + ranked[:, middle]) / 2
+
+
+@lru_cache(maxsize=8)
+def _spread(length: int, cells: int) -> np.ndarray:
+    """Return which pixels of a row or column are looked at."""
+    return ((np.arange(cells * _PER_CELL) + 0.5) * length / (cells * _PER_CELL)).astype(int)

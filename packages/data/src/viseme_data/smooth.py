@@ -8,6 +8,7 @@ fourth differences, in which it weighs more than eight times and movement hardly
 
 import torch
 from torch import Tensor
+
 from viseme_core.shapes import check_shape
 from viseme_face.layouts import LEFT_EYE, LEFT_IRIS, LIP_RINGS, RIGHT_EYE, RIGHT_IRIS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from viseme_core.audio import Resampler
 from viseme_core.types import SAMPLE_RATE_HZ, AudioClip
-
 from viseme_data.container import (
     MediaError,
     check_jump,

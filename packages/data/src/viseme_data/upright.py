@@ -1,13 +1,31 @@
 """Decoded frames to pictures as they are meant to be seen: RGB, upright, with square pixels."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from av.sidedata.sidedata import Type
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from viseme_data.container import MAX_SIDE_PX, MediaError
+
+Matrix = Literal["bt601", "bt709"]
+
+
+# What H.264 numbers the matrices of BT.601, in both of its names, and of BT.709; 2 is unknown.
+_MATRICES: dict[int, Matrix] = {2: "bt601", 5: "bt601", 6: "bt601", 1: "bt709"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """A picture as video codes it: luma, and both chromas at half its size, limited range."""
+
+    y_HW: np.ndarray
+    u_hw: np.ndarray
+    v_hw: np.ndarray
+    matrix: Matrix
+    """How RGB was turned into these."""
 
 
 class Upright:
@@ -43,6 +61,28 @@ class Upright:
         turned = abs(b) > abs(a)
         return (self._height, self._width) if turned else (self._width, self._height)
 
+    def planes(self, frame: Any) -> Planes | None:
+        """Return a picture's planes without a copy, or None where they are not what is shown.
+
+        So it is where pictures are turned, scaled or transparent, have other planes than 8-bit
+        4:2:0, full range, or colours beyond BT.709.
+        """
+        matrix = _MATRICES.get(int(frame.colorspace))
+        if (
+            frame.format.name != "yuv420p"
+            or frame.color_range == ColorRange.JPEG
+            or matrix is None
+            or self._matrix[0] <= 0
+            or self._matrix[3] <= 0
+            or self._matrix[1]
+            or (frame.width, frame.height) != (self._width, self._height)
+            or frame.width % 2
+            or frame.height % 2
+        ):
+            return None
+        y_HW, u_hw, v_hw = (_plane(plane) for plane in frame.planes)
+        return Planes(y_HW=y_HW, u_hw=u_hw, v_hw=v_hw, matrix=matrix)
+
     def __call__(self, frame: Any) -> np.ndarray:
         """Return the picture, uint8 RGB of shape (H, W, 3); transparent parts are white.
 
@@ -58,11 +98,34 @@ class Upright:
         return _oriented(picture, self._matrix)
 
 
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a video, decoded but not yet converted."""
+
+    frame: Any
+    """PyAV's frame."""
+    upright: Upright
+    """What converts it."""
+
+    def rgb(self) -> np.ndarray:
+        """Return it as it is shown, uint8 RGB (H, W, 3); each call converts anew."""
+        return self.upright(self.frame)
+
+    def planes(self) -> Planes | None:
+        """Return it as it is coded, if that is how it is shown: see `Upright.planes`."""
+        return self.upright.planes(self.frame)
+
+
 def over_white(picture_HW4: np.ndarray) -> np.ndarray:
     """Return RGBA laid over white, uint8 of shape (H, W, 3)."""
     alpha = picture_HW4[..., 3:].astype(np.uint16)
     blended = picture_HW4[..., :3] * alpha + 255 * (255 - alpha)
     return ((blended + 127) // 255).astype(np.uint8)
+
+
+def _plane(plane: Any) -> np.ndarray:
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
 
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int]:

@@ -6,13 +6,15 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import av
 import av.error
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+
 from viseme_core.types import FPS
+from viseme_data.upright import Matrix
 
 Preset = Literal[
     "ultrafast",
@@ -29,10 +31,20 @@ Preset = Literal[
 AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Sample rates that AAC knows."""
 
-# The encoder's result depends on its number of threads, so it must not depend on the machine.
-_THREADS = 4
-# How H.264 numbers BT.709, the matrix that players assume for HD.
-_BT709 = 1
+
+class _Colors(NamedTuple):
+    matrix: Colorspace
+    code: int
+    """The matrix's number in H.264."""
+    primaries: ColorPrimaries
+    transfer: ColorTrc
+
+
+# BT.709 is what players assume for HD, BT.601 for anything smaller or unmarked.
+_COLORS: dict[Matrix, _Colors] = {
+    "bt709": _Colors(Colorspace.ITU709, 1, ColorPrimaries.BT709, ColorTrc.BT709),
+    "bt601": _Colors(Colorspace.ITU601, 6, ColorPrimaries.SMPTE170M, ColorTrc.SMPTE170M),
+}
 _AAC_BITS_PER_SAMPLE = 4
 _MAX_AAC_BIT_RATE = 160_000
 
@@ -54,6 +66,10 @@ class VideoWriter:
         fps: Frames per second.
         crf: Quality of x264: 0 is lossless, 18 looks it, 23 is smaller.
         preset: Effort of x264: slower is smaller.
+        key_every: Frames from one key frame to the next at most, for films that are read in
+            windows: they are then coded to be decoded fast, too. None is a whole film's 250.
+        matrix: How RGB is turned into luma and chroma; `write_planes` takes planes of this one.
+        threads: Threads of x264. Its result depends on their number, so not on the machine.
         audio: Sample rate of the sound, one of AAC_RATES_HZ, or None for no sound.
 
     Raises:
@@ -69,6 +85,9 @@ class VideoWriter:
         fps: float | Fraction = FPS,
         crf: float = 18,
         preset: Preset = "veryfast",
+        key_every: int | None = None,
+        matrix: Matrix = "bt709",
+        threads: int = 4,
         audio: int | None = None,
     ) -> None:
         self.path = Path(path)
@@ -96,6 +115,10 @@ class VideoWriter:
             )
         self._fps = Fraction(fps).limit_denominator(1001)
         self._x264 = {"crf": str(crf), "preset": preset}
+        if key_every is not None:
+            self._x264 |= {"g": str(key_every), "tune": "fastdecode"}
+        self._colors = _COLORS[matrix]
+        self._threads = threads
         self._audio_rate_hz = audio
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._container: Any = None
@@ -136,10 +159,27 @@ class VideoWriter:
         frame = self._reformatter.reformat(
             picture,
             format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=self._colors.matrix,
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )
+        self._write(frame)
+
+    def write_planes(self, y_HW: np.ndarray, u_hw: np.ndarray, v_hw: np.ndarray) -> None:
+        """Add one frame as it will be coded: luma and both chromas at half its size, uint8."""
+        width, height = self.size
+        shapes = [plane.shape for plane in (y_HW, u_hw, v_hw)]
+        half = (height // 2, width // 2)
+        if shapes != [(height, width), half, half]:
+            raise ValueError(
+                f"VideoWriter.write_planes expects {(height, width)} and twice {half}, got {shapes}"
+            )
+        packed = np.concatenate([y_HW.ravel(), u_hw.ravel(), v_hw.ravel()])
+        self._write(
+            av.VideoFrame.from_ndarray(packed.reshape(height * 3 // 2, width), format="yuv420p")
+        )
+
+    def _write(self, frame: Any) -> None:
         frame.pts, frame.time_base = self.num_frames, 1 / self._fps
         self._encode(self._video, frame)
         self.num_frames += 1
@@ -191,11 +231,11 @@ class VideoWriter:
         video.width, video.height = self.size
         video.pix_fmt = "yuv420p"
         video.time_base = 1 / self._fps
-        video.thread_count = _THREADS
-        video.codec_context.colorspace = _BT709
+        video.thread_count = self._threads
+        video.codec_context.colorspace = self._colors.code
         video.codec_context.color_range = ColorRange.MPEG
-        video.codec_context.color_primaries = ColorPrimaries.BT709
-        video.codec_context.color_trc = ColorTrc.BT709
+        video.codec_context.color_primaries = self._colors.primaries
+        video.codec_context.color_trc = self._colors.transfer
         self._video = video
         if self._audio_rate_hz is not None:
             audio = self._container.add_stream("aac", rate=self._audio_rate_hz, layout="mono")
