@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["--trainer.max_steps", "5"], 5),
         (["--trainer.max_steps", "8"], 8),
-        (["--trainer.max_epochs", "1"], 8),
+        pytest.param(["--trainer.max_epochs", "1"], 8, marks=pytest.mark.slow),
         (["--trainer.val_check_interval", "3", *STOP_EARLY], 6),
     ],
     ids=["within an epoch", "at its end", "by epochs", "stopped early"],
@@ -45,6 +45,7 @@ def test_a_finished_run_goes_on_bit_for_bit_like_the_unbroken_one(tmp_path, whol
     assert_same_weights(whole, tmp_path)
 
 
+@pytest.mark.slow
 def test_epochs_cut_short_on_purpose_are_not_gone_on_with(tmp_path):
     short = ["--trainer.limit_train_batches", "5", *STEPS]
     fit(tmp_path / "whole", *short, "12")
