@@ -6,12 +6,13 @@ import torch
 from torch.testing import assert_close
 
 from viseme_face.layouts import LIP_PAIRS, lip_opening
-from viseme_face.parts import read_builtin, read_face_file
+from viseme_face.parts import read_builtin
 
 pytest.importorskip("mediapipe", reason="needs viseme-data[track]")
 
-from viseme_data.build_face_model import main
-from viseme_data.canonical import MESH_FILE, read_canonical
+import viseme_data
+from viseme_data.canonical import COPY, MESH_FILE, complete, read_canonical, write_copy
+from viseme_data.face_model.prior import prior_knowledge
 
 
 @pytest.fixture
@@ -52,18 +53,31 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
         read_canonical(path)
 
 
-@pytest.mark.slow
-def test_the_builder_closes_the_lips_and_writes_the_same_bytes_twice(
-    bundle: Path, tmp_path: Path
-) -> None:
-    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    main([str(bundle), str(first)])
-    main([str(bundle), str(second)])
-    assert first.read_bytes() == second.read_bytes()
-    parts = read_face_file(first)
-    assert lip_opening(parts.mean_V3) < 1e-3
-    # Directions stay apart from turning and shifting the head, which the pose does.
-    flat = parts.identity_basis_IV3
-    assert flat.sum(1).abs().max() < 0.01
-    turn = torch.linalg.cross(parts.mean_V3.expand_as(flat), flat).sum(1)
-    assert turn.abs().max() < 0.01
+def test_the_copy_shipped_here_is_the_mesh_of_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    copy, mesh = read_canonical(), read_canonical(bundle)
+    assert copy.vertices_V3.shape == (468, 3)
+    assert torch.equal(copy.uv_V2, mesh.uv_V2)
+    assert torch.equal(copy.triangles_P3, mesh.triangles_P3)
+    # As wide as a head, in decimetres.
+    assert 1.3 < float(copy.vertices_V3[454, 0] - copy.vertices_V3[234, 0]) < 1.6
+    write_copy(copy, tmp_path / COPY)
+    shipped = Path(viseme_data.__file__).parent / "assets" / COPY
+    assert (tmp_path / COPY).read_bytes() == shipped.read_bytes()
+
+
+def test_the_completed_face_has_its_lips_closed_and_irises_between_the_lids() -> None:
+    mesh = read_canonical()
+    assert lip_opening(torch.cat([mesh.vertices_V3, torch.zeros(10, 3)])) > 0.05
+    whole = complete(mesh)
+    assert lip_opening(whole.vertices_V3) < 1e-9
+    for iris, upper, lower in ((468, 159, 145), (473, 386, 374)):
+        height = [float(whole.vertices_V3[i, 1]) for i in (lower, iris, upper)]
+        assert height == sorted(height)
+
+
+def test_identity_of_the_prior_is_apart_from_shifting_and_turning_the_head() -> None:
+    prior = prior_knowledge(complete(read_canonical()))
+    rows_NV3 = prior.identity.rows_NV3
+    assert rows_NV3.sum(1).abs().max() < 1e-9
+    turned = torch.linalg.cross(prior.mean_V3.expand_as(rows_NV3), rows_NV3).sum(1)
+    assert turned.abs().max() < 1e-9
