@@ -9,16 +9,15 @@ from viseme_core.audio import MEL_WINDOW, AudioEncoder, Wav2LipMelConfig, build_
 from viseme_core.batches import JointBatch, LandmarkBatch, RenderBatch
 from viseme_core.draws import Draws
 from viseme_core.types import Landmarks
-from viseme_data.segments import COEFFICIENT_REACH, PREVIOUS
+from viseme_data.segments import PREVIOUS
 from viseme_data.sources import Piece, Source
 from viseme_data.window_dataset import WindowDataset, index_of, rows_at
 from viseme_data.windows import (
-    coefficient_windows,
-    coefficients,
     elsewhere,
     frame_numbers,
     to_float_frames,
 )
+from viseme_face.driving import COEFFICIENT_REACH, coefficient_windows, coefficients
 from viseme_face.layouts import CONTENT_SLICE, POSE_SLICE, select
 
 # Frames that Wav2Lip's columns reach beyond their own, and what its encoder's windows begin on a

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-COEFFICIENT_REACH = 13
-"""Frames on either side that a 27-frame window of coefficients sees."""
+from viseme_face.driving import COEFFICIENT_REACH
+
 PREVIOUS = 2
 """Pictures before a window that temporal attention starts from."""
 
