@@ -1,0 +1,1 @@
+"""Synthetic speakers: people who do not exist, with every ground truth."""
