@@ -5,6 +5,7 @@ SHELL := bash
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --no-sync
 TESTS ?= tests
+JOBS ?= 2
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -20,8 +21,8 @@ install: $(filter .uv/bin/uv,$(UV)) ## Install all packages and tools into .venv
 	@$(UV) sync --locked --all-groups --compile-bytecode --quiet
 
 .PHONY: test
-test: install ## Run the fast tests (set up everything first if need be); TESTS=path narrows
-	@$(RUN) pytest -m "not slow and not gpu" $(TESTS) $(ARGS)
+test: install ## Run the fast tests (set up everything first if need be); TESTS=path narrows, JOBS=1 runs one by one
+	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "not slow and not gpu" $(TESTS) $(ARGS)
 
 .PHONY: test-all
 test-all: install ## Run every test, the slow ones too

@@ -9,6 +9,7 @@ from viseme_face.layouts import (
     LEFT_EYE,
     LEFT_IRIS,
     LIP_INNER,
+    LIP_RINGS,
     RIGHT_EYE,
     RIGHT_IRIS,
     RIGHT_LID_PAIRS,
@@ -108,8 +109,9 @@ def test_the_mouth_opens_wide_and_each_eye_shuts_alone() -> None:
     model = MorphableModel.builtin()
     mean = model.mean_V3
     wanted = mean.clone()
-    below = mean[:, 1] < mean[13, 1] - 1e-3
-    wanted[below, 1] -= 0.35
+    wanted[mean[:, 1] < mean[17, 1] - 1e-3, 1] -= 0.3
+    for ring in LIP_RINGS:
+        wanted[list(ring[11:]), 1] -= 0.3
     assert lip_opening(nearest(model, wanted)) > 0.3
     wanted = mean.clone()
     wanted[RIGHT_LIDS[:, 0]] = mean[RIGHT_LIDS[:, 1]]

@@ -86,8 +86,8 @@ def test_eyeballs_touch_the_contour_of_the_lids():
     for eye, ring in enumerate((RIGHT_EYE, LEFT_EYE)):
         depth = (face[list(ring)] - balls.centre_23[eye]).norm(dim=-1) - balls.radius_2[eye]
         assert depth.abs().mean() < 0.03
-    # An eyeball is 1.2 cm from middle to front; ours may be a third larger.
-    assert ((balls.radius_2 > 0.11) & (balls.radius_2 < 0.16)).all()
+    # An eyeball is 1.2 cm from middle to front; ours may be two fifths larger.
+    assert ((balls.radius_2 > 0.11) & (balls.radius_2 < 0.17)).all()
     # Left and right are mirror images.
     assert torch.allclose(
         balls.centre_23[0] * torch.tensor([-1, 1, 1]), balls.centre_23[1], atol=1e-3

@@ -5,8 +5,9 @@ import numpy as np
 
 def box_of(points_KD: np.ndarray) -> np.ndarray:
     """Return the box of a face's landmarks, (..., 4) for points (..., K, 2 or 3)."""
-    flat = points_KD[..., :2]
-    return np.concatenate([flat.min(-2), flat.max(-2)], -1)
+    # Along rows: numpy takes ten times as long down a column of two.
+    flat = np.ascontiguousarray(points_KD[..., :2].swapaxes(-1, -2))
+    return np.concatenate([flat.min(-1), flat.max(-1)], -1)
 
 
 def area(box_4: np.ndarray) -> np.ndarray:

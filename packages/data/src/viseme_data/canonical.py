@@ -1,16 +1,21 @@
 """The canonical face mesh that MediaPipe ships inside its face landmarker bundle.
 
 The bundle is Apache-2.0; it is a zip file whose `geometry_pipeline_metadata_landmarks.binarypb`
-holds 468 vertices in centimetres with texture coordinates, and 898 triangles. This module reads it
-and prepares the mean face of the built-in model; `build_face_model` adds the bases.
+holds 468 vertices in centimetres with texture coordinates, and 898 triangles. A copy of the mesh
+alone lies in `assets/canonical.safetensors`. This module reads either and makes of it the face that
+the built-in model starts from.
 """
 
+import json
 import zipfile
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
+
 from viseme_face.layouts import (
     LEFT_EYE,
     LEFT_LID_PAIRS,
@@ -21,6 +26,7 @@ from viseme_face.layouts import (
 )
 from viseme_face.regions import LOWER_LIP_SHARE, harmonic_weights
 
+COPY = "canonical.safetensors"
 MESH_FILE = "geometry_pipeline_metadata_landmarks.binarypb"
 _CM_PER_DM = 10
 _NOSE_BASE = 2
@@ -38,13 +44,16 @@ class Canonical(NamedTuple):
     """int64, counter-clockwise seen from outside."""
 
 
-def read_canonical(task: Path) -> Canonical:
-    """Return the 468-vertex mesh of a `face_landmarker.task` bundle.
+def read_canonical(task: Path | None = None) -> Canonical:
+    """Return the 468-vertex mesh of a `face_landmarker.task` bundle, or by default the copy here.
 
     Raises:
-        ImportError: If MediaPipe is not installed.
+        ImportError: If a bundle is given and MediaPipe is not installed.
         ValueError: If the file is no such bundle.
     """
+    if task is None:
+        mesh = load(resources.files("viseme_data").joinpath("assets", COPY).read_bytes())
+        return Canonical(mesh["vertices"], mesh["uv"], mesh["triangles"].long())
     try:
         from mediapipe.modules.face_geometry.protos import geometry_pipeline_metadata_pb2
     except ImportError as error:
@@ -70,9 +79,20 @@ def read_canonical(task: Path) -> Canonical:
     )
 
 
+def write_copy(mesh: Canonical, path: Path) -> None:
+    """Write a mesh in the form of the copy shipped here."""
+    about = {"license": "Apache-2.0", "from": f"{MESH_FILE} in MediaPipe's face_landmarker.task"}
+    tensors = {
+        "vertices": mesh.vertices_V3,
+        "uv": mesh.uv_V2,
+        "triangles": mesh.triangles_P3.to(torch.int16),
+    }
+    path.write_bytes(save(tensors, {"mesh": json.dumps(about, sort_keys=True)}))
+
+
 def complete(mesh: Canonical) -> Canonical:
     """Return the mesh with lips closed, ten iris points added, and its centre at the origin."""
-    closed_V3 = _close_mouth(mesh.vertices_V3, mesh.triangles_P3)
+    closed_V3 = close_mouth(mesh.vertices_V3, mesh.triangles_P3)
     irises, iris_uvs = [], []
     for eye, pairs in ((RIGHT_EYE, RIGHT_LID_PAIRS), (LEFT_EYE, LEFT_LID_PAIRS)):
         points_53, uv_52 = _iris(closed_V3, mesh.uv_V2, eye, pairs)
@@ -84,8 +104,13 @@ def complete(mesh: Canonical) -> Canonical:
     )
 
 
-def _close_mouth(vertices_V3: Tensor, triangles_P3: Tensor) -> Tensor:
-    """Bring the inner lips together; the canonical face has them five millimetres apart."""
+def close_mouth(vertices_V3: Tensor, triangles_P3: Tensor) -> Tensor:
+    """Return a face with its inner lips together; the canonical one has them 5 mm apart.
+
+    Args:
+        vertices_V3: Vertices, the canonical ones first.
+        triangles_P3: Mesh.
+    """
     upper, lower = torch.tensor(LIP_PAIRS).T
     gap_N3 = vertices_V3[upper] - vertices_V3[lower]
     columns = len(LIP_PAIRS)

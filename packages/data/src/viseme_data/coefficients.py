@@ -9,6 +9,7 @@ from torch import Tensor
 from viseme_core.types import FPS, Landmarks, Motion
 from viseme_data.smooth import smooth_landmarks
 from viseme_face import MorphableModel, fit_clip, pose_vertices, project
+from viseme_face.fitting import IDENTITY_FRAMES
 from viseme_face.layouts import (
     LEFT_EYE,
     LEFT_EYE_CORNERS,
@@ -25,8 +26,6 @@ _MOVING_WEIGHT = 8.0
 _MOVING = tuple({*LIP_INNER, *RIGHT_EYE, *LEFT_EYE})
 # Frames fitted at a time, so that memory does not grow with the clip.
 _CHUNK = 500
-# Frames that identity is sought on; `fit_clip` takes some of them, evenly spread.
-_IDENTITY_FRAMES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,8 @@ def fit_motion(
     smoothed = Landmarks(smooth_landmarks(landmarks.points_TKD, strength=strength), "mp478")
     points_TK2 = smoothed.points_TKD[..., :2]
     num = len(points_TK2)
-    some = torch.linspace(0, num - 1, min(num, _IDENTITY_FRAMES)).round().long()
+    # As many as `fit_clip` looks for identity in, so that it fits no others for nothing.
+    some = torch.linspace(0, num - 1, min(num, IDENTITY_FRAMES)).round().long()
     weights_K = points_TK2.new_ones(points_TK2.shape[1])
     weights_K[list(_MOVING)] = _MOVING_WEIGHT
     fit = partial(fit_clip, model, layout="mp478", weights=weights_K, noise=_NOISE)

@@ -5,14 +5,15 @@ interest is ours to choose: nothing is carried from call to call, any number of 
 graph, and only the square around a face is handed over instead of the whole frame.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from viseme_core.types import CropBox
+from viseme_data.boxes import box_of
 from viseme_data.crop import reduced
 from viseme_data.quiet import without_lines
 
@@ -21,8 +22,9 @@ try:
     import mediapipe as mp
     from google.protobuf import text_format
     from mediapipe.framework import calculator_pb2
-    from mediapipe.framework.formats import rect_pb2
-    from mediapipe.python.solution_base import SolutionBase
+    from mediapipe.framework.formats import landmark_pb2, rect_pb2
+    from mediapipe.python import packet_creator, packet_getter
+    from mediapipe.python._framework_bindings import calculator_graph
 except ImportError as error:
     raise ImportError(
         "finding faces needs MediaPipe 0.10.21 and OpenCV; install them with "
@@ -104,9 +106,7 @@ class FaceNets:
             with without_lines(_CHATTER):
                 self._near = self._start(solutions.face_detection.FaceDetection(model_selection=0))
                 self._far = self._start(solutions.face_detection.FaceDetection(model_selection=1))
-                self._landmarks = self._start(
-                    SolutionBase(graph_config=graph, outputs=["landmarks"])
-                )
+                self._landmarks = self._start(_LandmarkGraph(graph))
                 # The nets are built, and announce themselves, when the first picture comes.
                 blank = np.zeros((_NET_PX, _NET_PX, 3), np.uint8)
                 self.detect(blank, far=False)
@@ -143,7 +143,8 @@ class FaceNets:
         tile_HW3, matrix, scale = reduced(frame_HW3, square, _NET_PX)
         height, width = tile_HW3.shape[:2]
         side = scale * _NET_PX
-        cx, cy = matrix[:, :2].sum(1) / 2 + matrix[:, 2]
+        corner_2 = matrix[:, 2]
+        cx, cy = (corner_2 + matrix[:, :2].sum(1) / 2).tolist()
         region = _message(
             rect_pb2,
             "NormalizedRect",
@@ -153,15 +154,17 @@ class FaceNets:
             height=side / height,
             rotation=square.angle,
         )
-        inputs = {"image": np.ascontiguousarray(tile_HW3), "roi": region}
-        found = _process(self._landmarks, inputs).landmarks
-        if found is None:
+        packed = self._landmarks.run(np.ascontiguousarray(tile_HW3), region)
+        if packed is None:
             return None
-        # From shares of the tile to its pixels, then by the crop's two maps to the source.
-        points_K3 = _coordinates(found) * (width, height, width)
-        inside_K2 = (points_K3[:, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-        points_K3[:, :2] = square.to_source(torch.from_numpy(inside_K2)).numpy()
-        points_K3[:, 2] *= square.side / side
+        # Shares of the tile to its pixels, and these to the source's: two maps of one square, which
+        # differ by a factor and in where its corner lies.
+        points_K3 = _coordinates(packed) * (width, height, width)
+        points_K3[:, :2] -= corner_2
+        points_K3 *= square.side / side
+        cos, sin = math.cos(square.angle), math.sin(square.angle)
+        points_K3[:, 0] += square.cx - (cos - sin) * square.side / 2
+        points_K3[:, 1] += square.cy - (sin + cos) * square.side / 2
         return points_K3.astype(np.float32)
 
     def close(self) -> None:
@@ -183,10 +186,10 @@ class FaceNets:
 def square_around(points_K3: np.ndarray) -> CropBox:
     """Return the square in which to look for the same face in the next frame, as FaceMesh does."""
     x, y = points_K3[263, :2] - points_K3[33, :2]
-    low, high = points_K3[:, :2].min(0), points_K3[:, :2].max(0)
-    cx, cy = ((low + high) / 2).tolist()
-    side = ROI_SCALE * float((high - low).max())
-    return CropBox(cx=cx, cy=cy, side=max(side, 1.0), angle=float(np.arctan2(y, x)))
+    left, top, right, bottom = box_of(points_K3).tolist()
+    side = ROI_SCALE * max(right - left, bottom - top)
+    angle = math.atan2(float(y), float(x))
+    return CropBox((left + right) / 2, (top + bottom) / 2, side=max(side, 1.0), angle=angle)
 
 
 def _to_detection(face: Any, width: int, height: int) -> Detection:
@@ -202,14 +205,48 @@ def _to_detection(face: Any, width: int, height: int) -> Detection:
     return Detection(score=float(face.score[0]), square=square)
 
 
-def _coordinates(found: Any) -> np.ndarray:
+class _LandmarkGraph:
+    """The graph of the landmark net, without MediaPipe's wrapper, which takes a tenth longer."""
+
+    def __init__(self, config: Any) -> None:
+        self._graph: Any = calculator_graph.CalculatorGraph(graph_config=config)
+        self._found: Any = None
+        self._time = 0
+        self._graph.observe_output_stream("landmarks", self._keep, True)
+        self._graph.start_run({})
+
+    def run(self, tile_HW3: np.ndarray, region: Any) -> bytes | None:
+        """Return the landmarks' message as bytes, None if there is no face."""
+        self._time += 1
+        self._found = None
+        image = packet_creator.create_image(tile_HW3, image_format=mp.ImageFormat.SRGB)
+        self._graph.add_packet_to_input_stream("image", image.at(self._time))
+        self._graph.add_packet_to_input_stream(
+            "roi", packet_creator.create_proto(region).at(self._time)
+        )
+        self._graph.wait_until_idle()
+        if self._found is None or self._found.is_empty():
+            return None
+        # What `packet_getter.get_proto` makes a message of, only to be asked for its bytes again.
+        return packet_getter._packet_getter._get_serialized_proto(self._found)
+
+    def close(self) -> None:
+        """Stop the graph."""
+        self._graph.close()
+
+    def _keep(self, _: str, packet: Any) -> None:
+        self._found = packet
+
+
+def _coordinates(packed: bytes) -> np.ndarray:
     """Return the landmarks of a message, (478, 3) float64."""
-    packed = found.SerializeToString()
-    if len(packed) == len(found.landmark) * _PACKED.itemsize:
+    if len(packed) % _PACKED.itemsize == 0:
         # Reading the message's own bytes takes a thirtieth of asking it for 1434 numbers.
         rows = np.frombuffer(packed, _PACKED)
         if (rows["tags"] == _TAGS).all():
             return np.stack([rows["x"], rows["y"], rows["z"]], 1).astype(float)
+    found = _message(landmark_pb2, "NormalizedLandmarkList")
+    found.ParseFromString(packed)
     return np.array([(p.x, p.y, p.z) for p in found.landmark])
 
 

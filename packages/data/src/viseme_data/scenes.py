@@ -77,11 +77,11 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 def _thumbnail(frame_HW3: np.ndarray) -> np.ndarray:
     """Return the averages of cells (18, 32, 3) in [0, 1], each channel less its median."""
     height, width = frame_HW3.shape[:2]
-    some = frame_HW3[_spread(height, _ROWS)][:, _spread(width, _COLUMNS)]
-    # Row by row first: sums over two axes at once are ten times as slow.
-    lines = some.reshape(_ROWS, _PER_CELL, -1).sum(1, dtype=np.uint16)
-    sums = lines.reshape(_ROWS, _COLUMNS, _PER_CELL, 3).sum(2, dtype=np.uint32)
-    cells = sums.astype(np.float32) / (255 * _PER_CELL**2)
+    some = frame_HW3[_spread(height, _ROWS)].take(_spread(width, _COLUMNS), 1)
+    # Sums of nine shifted views: numpy's own sums over short axes are five times as slow.
+    lines = np.asarray(sum(some[k::_PER_CELL].astype(np.uint16) for k in range(_PER_CELL)))
+    sums = sum(lines[:, k::_PER_CELL] for k in range(_PER_CELL))
+    cells = np.asarray(sums, np.float32) / (255 * _PER_CELL**2)
     # The median, in a third of numpy's time.
     ranked = np.sort(cells.reshape(-1, 3).T)
     middle = ranked.shape[1] // 2

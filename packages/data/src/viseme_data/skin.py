@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+
 from viseme_face.layouts import LEFT_EYE, LIP_INNER, RIGHT_EYE, triangles_within
 from viseme_face.regions import adjacency, harmonic_weights
 

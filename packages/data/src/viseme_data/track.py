@@ -150,7 +150,10 @@ class FaceTracker:
         return []
 
     def _add(self, kept: list[np.ndarray], points_K3: np.ndarray | None) -> None:
-        if points_K3 is None or np.ptp(points_K3[:, :2], axis=0).max() < _MIN_FACE_PX:
+        if points_K3 is None:
+            return
+        left, top, right, bottom = box_of(points_K3).tolist()
+        if max(right - left, bottom - top) < _MIN_FACE_PX:
             return
         if not any(_is_same_face(points_K3, other) for other in kept):
             kept.append(points_K3)
