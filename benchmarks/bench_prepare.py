@@ -98,9 +98,9 @@ def sources_of(paths: Sequence[Path]) -> list[Any]:
 def prepare_rate(paths: Sequence[Path], workers: int) -> float:
     """Return the frames per second of preparation with so many workers, once all are ready."""
     from viseme_data.prepare.config import PrepareConfig
-    from viseme_data.prepare.workers import Looked, prepare_all
+    from viseme_data.prepare.workers import Looked, Prepared, prepare_all
 
-    frames, ready, start = 0, 0, 0.0
+    frames, ready, start, end = 0, 0, 0.0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         for event in prepare_all(sources_of(paths), PrepareConfig(), Path(folder), workers=workers):
             if isinstance(event, Looked) and event.num_frames == 0 and ready < workers:
@@ -109,8 +109,8 @@ def prepare_rate(paths: Sequence[Path], workers: int) -> float:
                     start, frames = time.perf_counter(), 0
             elif isinstance(event, Looked):
                 frames += event.num_frames
-        seconds = time.perf_counter() - start
-    return frames / seconds
+            end = time.perf_counter() if isinstance(event, Prepared) else end
+    return frames / (end - start)
 
 
 RATES: dict[str, tuple[Callable[[Sequence[Path], int], float], int]] = {

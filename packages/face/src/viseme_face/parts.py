@@ -106,11 +106,14 @@ def write_face_file(parts: FaceParts, path: Path, card: Mapping[str, str]) -> No
         tensors["color"] = parts.color_V3.float()
     # One key only: the order in which safetensors writes several is random.
     about = {"format": FORMAT, "family": parts.family, **card}
+    # Beside, then at once: a model that another process has mapped must not change under it.
+    partial = path.with_name(f"{path.name}.partial")
     save_file(
         {name: tensor.contiguous() for name, tensor in tensors.items()},
-        path,
+        partial,
         {"face": json.dumps(about, sort_keys=True)},
     )
+    partial.replace(path)
 
 
 def read_face_file(path: Path) -> FaceParts:

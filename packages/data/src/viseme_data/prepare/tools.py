@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from types import TracebackType
 
+import cv2
 import torch
 
 from viseme_core.audio import AudioEncoder, build_encoder
@@ -28,7 +29,8 @@ def load_face_model(name: str) -> MorphableModel:
 class Tools:
     """Tracker, face model and encoders; a context that closes the tracker.
 
-    Inside, torch computes with one thread: sums then come out the same wherever they are made.
+    Inside, torch and OpenCV compute with one thread: sums then come out the same wherever they are
+    made, and pictures are too small to share.
     """
 
     config: PrepareConfig
@@ -53,8 +55,9 @@ class Tools:
         )
 
     def __enter__(self) -> "Tools":
-        self._torch_threads = torch.get_num_threads()
+        self._threads = torch.get_num_threads(), cv2.getNumThreads()
         torch.set_num_threads(1)
+        cv2.setNumThreads(1)
         return self
 
     def __exit__(
@@ -63,5 +66,6 @@ class Tools:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        torch.set_num_threads(self._torch_threads)
+        torch.set_num_threads(self._threads[0])
+        cv2.setNumThreads(self._threads[1])
         self.tracker.close()

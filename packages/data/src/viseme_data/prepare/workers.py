@@ -86,6 +86,7 @@ class _Crew:
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (config, folder, decoder_threads)
         self._workers: dict[Connection, tuple[Any, Source | None]] = {}
+        self._leaving: list[Any] = []
         self._has_started = False
 
     def run(self, waiting: deque[Source], number: int) -> Iterator[Event]:
@@ -98,13 +99,14 @@ class _Crew:
                 yield from self._hear(ready, waiting)
 
     def stop(self) -> None:
-        """End all workers now; what they were writing is swept away by the next run, or this."""
-        for _, (process, _source) in self._workers.items():
+        """End all workers now; the next run, or this one, sweeps away what they were writing."""
+        for connection, (process, _) in self._workers.items():
             process.kill()
-        for connection, (process, _source) in self._workers.items():
-            process.join(_PATIENCE_SEC)
             connection.close()
+            self._leaving.append(process)
         self._workers.clear()
+        for process in self._leaving:
+            process.join(_PATIENCE_SEC)
 
     def _hire(self) -> None:
         ours, theirs = self._context.Pipe()
@@ -134,9 +136,9 @@ class _Crew:
         with suppress(BrokenPipeError):
             connection.send(following)
         if following is None:
-            process.join(_PATIENCE_SEC)
             connection.close()
             del self._workers[connection]
+            self._leaving.append(process)
         else:
             self._workers[connection] = (process, following)
 
