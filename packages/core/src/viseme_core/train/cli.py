@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import distributed
 
 from viseme_core.checkpoint import StageHeader, load_stage, load_weights
 from viseme_core.train import run_folder
@@ -53,6 +54,7 @@ class StageCLI(LightningCLI):
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
         self.stage = module_class.stage
         self._resumed: StageHeader | None = None
+        had_group = distributed.is_available() and distributed.is_initialized()
         super().__init__(
             module_class,
             datamodule_class,
@@ -70,6 +72,10 @@ class StageCLI(LightningCLI):
             },
             **options,
         )
+        if not had_group and distributed.is_available() and distributed.is_initialized():
+            # Lightning leaves it open; gloo's threads, alive at exit, now and then abort a process
+            # whose work is done.
+            distributed.destroy_process_group()
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
