@@ -99,3 +99,14 @@ def test_the_package_can_be_run():
         [sys.executable, "-m", "viseme_data", "--help"], capture_output=True, text=True, check=True
     )
     assert "viseme-data COMMAND" in run.stdout
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch, capsys):
+    # As if litdata and all that stands behind an extra were not there.
+    monkeypatch.setattr(cli, "import_module", _without_extra)
+    assert cli.main(["prepare", "videos", "--out", "x"]) == 1
+    assert capsys.readouterr().err == "viseme-data prepare: install it with `pip install it`\n"
+
+
+def _without_extra(_: str) -> None:
+    raise ImportError("install it with `pip install it`")

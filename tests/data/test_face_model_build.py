@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from viseme_data.build_face_model import BuildFaceModelConfig, build, build_from
 from viseme_data.canonical import complete, read_canonical
 from viseme_data.face_model.card import Report
 from viseme_data.face_model.learn import one_thread
+from viseme_data.face_model.measure import measure
 from viseme_data.face_model.people import Person, read_people
 from viseme_data.face_model.prior import Knowledge, prior_knowledge
 from viseme_data.face_model.shapes import mirrored, twins
 from viseme_data.gestures import Gestures
+from viseme_face import MorphableModel
 from viseme_face.layouts import lip_opening
 from viseme_face.parts import FaceParts, read_builtin, read_face_file
 
@@ -197,3 +200,13 @@ def test_a_folder_without_faces_is_refused(tmp_path: Path) -> None:
         build(BuildFaceModelConfig(faces=str(tmp_path), out=str(tmp_path / "x.safetensors")))
     with pytest.raises(ValueError, match="must be a folder"):
         read_people(tmp_path / "absent", None, 0.2)
+
+
+def test_one_person_alone_can_be_measured_on(prior: Knowledge) -> None:
+    with one_thread():
+        clips, _, _ = crowd(prior, 1, 30, flat_noise=1e-3, depth_noise=8e-3)
+        found = measure(MorphableModel.builtin(), [Landmarks(clips[0].float(), "mp478")])
+    assert found.clips == 1
+    assert 0 < found.clip_error < 0.1
+    # Nobody is there to be different from.
+    assert math.isnan(found.identity_drift)

@@ -6,7 +6,14 @@ import torch
 
 from tests.data.faces import flat_face
 from viseme_data.boxes import area, box_of, shared_area
-from viseme_data.follow import FaceFollower, FaceTrack, FollowConfig, choose
+from viseme_data.follow import (
+    FaceFollower,
+    FaceTrack,
+    FollowConfig,
+    choose,
+    outside_share,
+    split_outside,
+)
 
 
 def follow(
@@ -139,3 +146,40 @@ def test_largest_is_by_area_and_presence_and_one_at_a_time() -> None:
 def test_an_unknown_choice_is_refused(which: object) -> None:
     with pytest.raises(ValueError, match="'largest', 'all' or a number"):
         choose([], which)  # pyright: ignore[reportArgumentType]
+
+
+def crossing(lefts: list[float]) -> FaceTrack:
+    """A face 60 px large whose left edge is at each of these places in turn."""
+    points = np.stack([flat_face(left + 30, 100, 60) for left in lefts])
+    return FaceTrack(
+        start_frame=7,
+        points_TK3=torch.from_numpy(points),
+        interpolated_T=torch.arange(len(lefts)) == 3,
+    )
+
+
+def test_the_share_outside_counts_points_beyond_each_edge() -> None:
+    points = torch.tensor([[[5.0, 5.0, 0.0], [-1, 5, 0], [5, 9, 0], [21, 5, 0]]]).repeat(2, 1, 1)
+    points[1] += 20
+    assert outside_share(points, 20, 8).tolist() == [0.75, 1.0]
+
+
+def test_a_track_is_split_where_the_face_is_out_of_the_picture_for_long() -> None:
+    config = FollowConfig(max_gap=5)
+    track = crossing([10.0] * 20 + [-50] * 6 + [10] * 15 + [-50] * 5 + [10] * 4)
+    parts = split_outside(track, 200, 200, config)
+    # Six frames are a part of their own, five are not.
+    assert spans(parts) == [(7, 27), (27, 33), (33, 57)]
+    assert torch.equal(torch.cat([part.points_TK3 for part in parts]), track.points_TK3)
+    flags = torch.cat([part.interpolated_T for part in parts])
+    assert torch.equal(flags, track.interpolated_T)
+    leaving = crossing([10.0] * 20 + [-50] * 30)
+    assert spans(split_outside(leaving, 200, 200, config)) == [(7, 27), (27, 57)]
+
+
+def test_a_track_that_touches_the_edge_stays_whole() -> None:
+    track = crossing([10.0] * 20 + [-1] * 30)
+    assert 0 < float(outside_share(track.points_TK3, 200, 200)[-1]) < 0.2
+    assert spans(split_outside(track, 200, 200, FollowConfig())) == [(7, 57)]
+    with pytest.raises(ValueError, match="max_outside must be from 0 to 1"):
+        FollowConfig(max_outside=1.5)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.data.corpora import drawn, film, speech, with_sound
+from tests.data.faces import scene
 from tests.data.make_media import Pictures as Stream
 from tests.data.make_media import Sound, coded, number_of, write_media
 from viseme_core.types import CropBox
@@ -180,6 +181,46 @@ def test_videos_are_found_in_folders_and_behind_links_once(tmp_path):
     found = find_videos(videos, besides=tmp_path / "out")
     names = [path.relative_to(videos).as_posix() for path in found]
     assert names == ["a.mp4", "b/c.MOV", "b/e", "link/f.avi"]
+
+
+@pytest.mark.parametrize("name", ["videos/out", "link/out", "videos/../videos/out"])
+def test_what_was_written_among_the_videos_is_left_aside_by_any_name(tmp_path, name):
+    videos = tmp_path / "videos"
+    (videos / "out" / "clips").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(videos)
+    (videos / "a.mp4").touch()
+    (videos / "out" / "clips" / "0123456789abcdef.mp4").touch()
+    for given in (videos, tmp_path / "link", tmp_path / "elsewhere" / ".." / "videos"):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        assert find_videos(given, besides=tmp_path / name) == [given / "a.mp4"]
+
+
+def test_a_clip_ends_where_the_face_leaves_the_picture(tmp_path):
+    # To the left until half the face is gone, for 14 frames, and back.
+    away = [0.0] * 30 + [*np.linspace(0, 150, 10)] + [150.0] * 12 + [*np.linspace(150, 0, 10)]
+
+    def draw(number: int) -> np.ndarray:
+        left = away[number] if number < len(away) else 0.0
+        return scene(at=(4 * np.sin(number / 5) - left, 3 * np.cos(number / 7)))
+
+    film(tmp_path / "a.mp4", number=92, draw=draw)
+    rows = prepare(tmp_path / "a.mp4", out=tmp_path / "out", workers=0).rows
+    before, gone, after = sorted(rows, key=lambda row: row.start_frame)
+    assert gone.reasons == ("face_outside_frame",)
+    assert gone.outside > 0.3
+    assert "of the face lie outside the picture" in gone.detail
+    assert (before.status, after.status) == ("kept", "kept")
+    assert before.start_frame == 0
+    assert before.start_frame + before.num_frames == gone.start_frame
+    assert gone.start_frame + gone.num_frames == after.start_frame
+    assert after.start_frame + after.num_frames == 92
+    # It is half gone from about frame 39 to about 53.
+    assert abs(gone.start_frame - 39) <= 2
+    assert abs(after.start_frame - 54) <= 2
+    for row in (before, after):
+        clip = read_clip(tmp_path / "out" / "clips" / f"{row.clip_id}.safetensors")
+        points = clip.crop.to_source(clip.landmarks_TK3[..., :2])
+        assert float((points[..., 0] < 0).float().mean(-1).max()) < 0.2
 
 
 def test_other_sizes_of_crop_are_measured_alike(tmp_path):

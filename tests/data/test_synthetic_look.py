@@ -21,6 +21,19 @@ def test_a_seed_gives_the_same_look(looks: list[FaceLook]):
     assert FaceLook.from_seed(17) == looks[17]
 
 
+def test_hair_beard_and_make_up_go_with_the_voice(looks: list[FaceLook]):
+    women = [FaceLook.from_seed(seed, sex="female") for seed in SEEDS]
+    men = [FaceLook.from_seed(seed, sex="male") for seed in SEEDS]
+    assert {look.stubble for look in women} == {0}
+    assert {look.shadow for look in men} == {0}
+    assert {look.hair_style for look in men} == {"bald", "short", "full"}
+    assert {look.hair_style for look in women} == {"short", "full", "bob", "long"}
+    # What has nothing to do with it stays.
+    for look, woman, man in zip(looks, women, men, strict=True):
+        assert look.skin == woman.skin == man.skin
+        assert look in (woman, man)
+
+
 def test_two_seeds_give_two_looks(looks: list[FaceLook]):
     assert len({look.skin for look in looks}) == len(looks)
     assert len({look.clothes for look in looks}) == len(looks)

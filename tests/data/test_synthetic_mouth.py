@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from viseme_data.synthetic.coarticulation import learn_targets, move_mouth, pull
-from viseme_data.synthetic.phonemes import PAUSE, Phone, inventory, is_vowel
+from viseme_data.synthetic.coarticulation import move_mouth, pull
+from viseme_data.synthetic.phonemes import PAUSE, Phone, is_vowel
 from viseme_data.synthetic.visemes import CHANNELS, VisemeTable, builtin_table
 
 OPENING, WIDTH = CHANNELS.index("opening"), CHANNELS.index("width")
@@ -121,36 +121,6 @@ def test_louder_speech_opens_the_mouth_wider() -> None:
         float(move(phones, times_of(phones), size)[:, OPENING].max()) for size in (0.7, 1.3)
     )
     assert loud == pytest.approx(soft * 1.3 / 0.7, rel=1e-6)
-
-
-def test_a_table_is_learned_back_from_mouths_that_it_moved() -> None:
-    names = [name for name in inventory().names if name != PAUSE]
-    table = builtin_table()
-    generator = torch.Generator().manual_seed(0)
-    changed = {
-        name: tuple((torch.tensor(table.shapes[name].target) + shift).tolist())
-        for name, shift in zip(names, torch.randn(len(names), 7, generator=generator), strict=True)
-    }
-    other = table.with_targets(changed)
-    clips = []
-    for _ in range(60):
-        order = torch.randperm(len(names), generator=generator)[:25]
-        phones = spell(*(names[i] for i in order), length_sec=0.12)
-        times = times_of(phones, 50)
-        clips.append((phones, times, move_mouth(phones, other, times, torch.ones(1)).channels_TC))
-    learned = learn_targets(clips, table, trust=0.01)
-    width = [abs(learned.shapes[n].target[WIDTH] - other.shapes[n].target[WIDTH]) for n in names]
-    before = [abs(table.shapes[n].target[WIDTH] - other.shapes[n].target[WIDTH]) for n in names]
-    assert max(width) < 0.05
-    assert sum(before) / len(before) > 0.5
-
-
-def test_learning_from_nothing_keeps_the_table() -> None:
-    phones = spell("A")
-    nothing = torch.full((len(times_of(phones)), len(CHANNELS)), torch.nan)
-    learned = learn_targets([(phones, times_of(phones), nothing)], builtin_table())
-    for name in inventory().names:
-        assert learned.shapes[name].target == pytest.approx(builtin_table().shapes[name].target)
 
 
 def test_a_table_comes_back_from_its_file_and_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from viseme_data.clips import read_clip
 from viseme_data.manifest import kept, read_manifest
 from viseme_data.media import read_audio, read_frames
 from viseme_data.synthetic.clip import Studio
-from viseme_data.synthetic.config import SynthesizeConfig
+from viseme_data.synthetic.config import GENERATOR_VERSION, SynthesizeConfig
 from viseme_data.synthetic.run import plan_clips, synthesize
 from viseme_face import MorphableModel, lip_opening
 from viseme_face.portrait import MASKS
@@ -114,6 +114,60 @@ def test_other_settings_are_refused_in_the_same_folder_by_name(small: Path) -> N
         synthesize(replace(SMALL, seed=2), out=small)
     with pytest.raises(ValueError, match="more clips than these settings ask for"):
         synthesize(replace(SMALL, speakers=1, minutes=0.05), out=small)
+
+
+def test_clips_of_an_older_generator_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(SMALL, speakers=1, minutes=0.05)
+    synthesize(one, out=tmp_path, workers=0)
+    now = GENERATOR_VERSION
+    for place in ("config", "folder"):
+        monkeypatch.setattr(f"viseme_data.synthetic.{place}.GENERATOR_VERSION", now + 1)
+    with pytest.raises(ValueError, match=f"generator was {now} and now is {now + 1}"):
+        synthesize(one, out=tmp_path, workers=0)
+
+
+def test_latents_stay_as_long_as_their_clip(tmp_path: Path) -> None:
+    one = replace(SMALL, speakers=1, minutes=0.05)
+    (row,) = synthesize(one, out=tmp_path, workers=0).rows
+    kept_file = tmp_path / "clips" / f"{row.clip_id}.latents.safetensors"
+    other = tmp_path / "clips" / "0123456789abcdef.latents.safetensors"
+    for path in (kept_file, other):
+        path.touch()
+    synthesize(one, out=tmp_path, workers=0)
+    assert kept_file.exists()
+    assert not other.exists()
+
+
+def test_the_look_goes_with_the_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def drawn(*arguments: object, **_: object) -> torch.Tensor:
+        seen.append(arguments[3])
+        return torch.zeros(1, dtype=torch.uint8)
+
+    monkeypatch.setattr("viseme_data.synthetic.film.film", drawn)
+    config = SynthesizeConfig(speakers=12, minutes=0.01, languages="en", frames="256")
+    studio = Studio(config=config)
+    plans = plan_clips(config)
+    for plan in plans:
+        studio._film(plan, _Anything(), _Anything(), tmp_path / "a.mp4")  # type: ignore[arg-type]
+    sexes = [plan.speaker.sex for plan in plans]
+    assert {"female", "male"} == set(sexes)
+    assert all(look.stubble == 0 for look, sex in zip(seen, sexes, strict=True) if sex == "female")
+    assert all(look.shadow == 0 for look, sex in zip(seen, sexes, strict=True) if sex == "male")
+    assert any(look.stubble for look in seen)
+
+
+class _Anything:
+    """Has every attribute and item."""
+
+    def __getattr__(self, name: str) -> "_Anything":
+        return self
+
+    def __getitem__(self, name: str) -> "_Anything":
+        return self
 
 
 def test_overwriting_drops_what_other_settings_left(tmp_path: Path) -> None:

@@ -40,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if is_help else 2
     command = COMMANDS[name]
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    function = getattr(import_module(command.module), command.function)
     try:
+        # An extra that is not installed is missed at the import, or later.
+        function = getattr(import_module(command.module), command.function)
         result = _call(function, f"viseme-data {name}", given[1:])
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -75,7 +75,7 @@ class PreparedClip:
         for name, values in self.features.items():
             check_shape(values, "T A", name=f"PreparedClip.features[{name!r}]", sizes=frames)
         for name, values in self.extras.items():
-            rows = _rows_per_frame(f"extras.{name}")
+            rows = rows_per_frame(f"extras.{name}")
             if rows and (not values.ndim or len(values) != rows * num):
                 raise ValueError(
                     f"PreparedClip.extras[{name!r}] must have {rows * num} rows as its name says, "
@@ -221,7 +221,7 @@ class ClipFile:
                 raise ValueError(
                     f"{str(self.path)!r} holds {', '.join(self.names)}; there is no {name!r}"
                 )
-            rows = _rows_per_frame(name)
+            rows = rows_per_frame(name)
             read[name] = (
                 self._file.get_slice(name)[start * rows : stop * rows]
                 if rows
@@ -263,7 +263,7 @@ def _open(path: Path) -> Any:
     return file
 
 
-def _rows_per_frame(name: str) -> int:
+def rows_per_frame(name: str) -> int:
     """Return how many rows of a tensor belong to one frame, 0 if it is not cut by frames."""
     if name in _FRAME_NAMES or name.startswith("features."):
         return 1

@@ -47,6 +47,10 @@ class DataConfig:
     """Which batches: motion and sound, pairs of speakers, landmarks, frames, or the last two."""
     frames: int = 25
     """Length of a window in frames, L."""
+    evaluation_frames: int | None = None
+    """Length of the windows of validation and test; that of training when left out."""
+    languages: tuple[str, ...] = ()
+    """Only clips in these languages; all when left out."""
     audio: str = "logmel"
     """Audio feature of motion and pairs."""
     references: int = 5
@@ -180,10 +184,13 @@ class ClipDataModule(L.LightningDataModule):
     def _dataset(self, split: Split, seed: int) -> WindowDataset:
         config = self.config
         options: dict[str, Any] = {
-            "frames": config.frames,
+            "frames": config.frames
+            if split == "train"
+            else config.evaluation_frames or config.frames,
             "seed": seed,
             "is_tiled": split != "train",
             "repeats": config.repeats,
+            "languages": config.languages,
         }
         if config.kind in ("motion", "pairs"):
             options["audio"] = config.audio
@@ -223,4 +230,9 @@ def open_source(config: DataConfig, split: Split) -> Source:
             f"data.path {path!r} holds neither prepared clips (manifest.parquet) nor shards with "
             f"the split {split!r} ({split}/index.json)"
         )
-    return ClipFolder(path, split, SegmentPlan(length=config.segment, window=config.window))
+    plan = SegmentPlan(length=config.segment, window=config.window)
+    if split != "train" and config.evaluation_frames:
+        # Windows of evaluation follow each other: how a clip is cut into segments is all one.
+        window = config.evaluation_frames
+        plan = SegmentPlan(length=max(config.segment, 2 * window), window=window)
+    return ClipFolder(path, split, plan)

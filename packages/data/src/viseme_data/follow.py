@@ -1,8 +1,8 @@
 """Faces of single frames to tracks: one person from appearing to leaving, without gaps."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,9 @@ class FollowConfig:
     """Tracks shorter than this are a detector's flicker and are dropped."""
     max_frames: int = 1500
     """Longer tracks are cut into equal parts, so that work on one fits in memory."""
+    max_outside: float = 0.2
+    """Share of a frame's landmarks outside the picture from which the face counts as out of it;
+    where it is so for more than `max_gap` frames, the track is split."""
 
     def __post_init__(self) -> None:
         for name, least in (("max_gap", 0), ("min_frames", 1), ("max_frames", 1)):
@@ -35,6 +38,8 @@ class FollowConfig:
                 raise ValueError(
                     f"follow.{name} must be at least {least}, got {getattr(self, name)}"
                 )
+        if not 0 <= self.max_outside <= 1:
+            raise ValueError(f"follow.max_outside must be from 0 to 1, got {self.max_outside}")
         if self.max_frames < 2 * self.min_frames:
             raise ValueError(
                 f"follow.max_frames must be at least twice min_frames, or parts get too short; "
@@ -171,6 +176,45 @@ def choose(tracks: Sequence[FaceTrack], which: Literal["largest", "all"] | int) 
             (layer if not any(_meet(track, other) for other in layer) else later).append(track)
         rest = later
     return sorted(layer, key=lambda track: track.start_frame)
+
+
+def outside_share(points_TK3: Tensor, width: int, height: int) -> Tensor:
+    """Return the share of each frame's landmarks that lie outside the picture, (T,)."""
+    flat_TK2 = points_TK3[..., :2]
+    limit_2 = flat_TK2.new_tensor([width, height])
+    return ((flat_TK2 < 0) | (flat_TK2 > limit_2)).any(-1).float().mean(-1)
+
+
+def split_outside(
+    track: FaceTrack, width: int, height: int, config: FollowConfig
+) -> list[FaceTrack]:
+    """Return a track's parts in the picture and out of it; one part if it never leaves for long.
+
+    A tracker goes on with a face that leaves the picture for a while, and guesses what it does.
+
+    Args:
+        track: The person.
+        width: Width of the picture.
+        height: Height of the picture.
+        config: What counts as out of the picture, and as long.
+    """
+    is_out_T = (outside_share(track.points_TK3, width, height) > config.max_outside).tolist()
+    edges = {0, track.num_frames}
+    first = 0
+    for is_out, run in groupby(is_out_T):
+        length = len(list(run))
+        if is_out and length > config.max_gap:
+            edges |= {first, first + length}
+        first += length
+    return [
+        replace(
+            track,
+            start_frame=track.start_frame + start,
+            points_TK3=track.points_TK3[start:stop],
+            interpolated_T=track.interpolated_T[start:stop],
+        )
+        for start, stop in pairwise(sorted(edges))
+    ]
 
 
 def _meet(one: FaceTrack, other: FaceTrack) -> bool:

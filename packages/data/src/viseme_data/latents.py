@@ -19,7 +19,7 @@ from torch import Tensor
 from viseme_data.clips import write_whole
 from viseme_data.manifest import ClipRow, kept, read_manifest
 from viseme_data.pictures import CropVideo
-from viseme_data.sources import video_path
+from viseme_data.sources import latent_path, video_path
 from viseme_data.windows import to_float_frames
 
 _KIND = "viseme_latents"
@@ -115,11 +115,6 @@ class LatentFile:
     def close(self) -> None:
         """Let go of the file."""
         self._file = None
-
-
-def latent_path(path: Path, clip_id: str) -> Path:
-    """Return where a clip's latents lie."""
-    return path / "clips" / f"{clip_id}.latents.safetensors"
 
 
 def check_encoder(encoder: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from viseme_core.shapes import check_shape
 from viseme_data.boxes import box_of
 from viseme_data.coefficients import FittedClip, eye_distance
-from viseme_data.follow import FaceTrack
+from viseme_data.follow import FaceTrack, outside_share
 from viseme_data.smooth import jitter_of
 
 Reject = Literal[
@@ -164,14 +164,12 @@ def measure(
     if len(pictures.contrast) != num:
         raise ValueError(f"the track has {num} frames, the crops were {len(pictures.contrast)}")
     flat_TK2 = track.points_TK3[..., :2]
-    limit = flat_TK2.new_tensor([width, height])
-    is_outside_TK = ((flat_TK2 < 0) | (flat_TK2 > limit)).any(-1)
     box_T4 = box_of(flat_TK2.numpy())
     pitch_T, yaw_T = fitted.motion.pose[:, :2].rad2deg().abs().unbind(-1)
     return ClipMeasures(
         num_frames=num,
         face_px=float(np.median((box_T4[:, 2:] - box_T4[:, :2]).max(-1))),
-        outside=float(is_outside_TK.float().mean()),
+        outside=float(outside_share(track.points_TK3, width, height).mean()),
         interpolated=float(track.interpolated_T.float().mean()),
         sharpness=float(np.median(pictures.sharpness)),
         blank=pictures.blank,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from viseme_core.draws import Draws
-from viseme_data.clips import _rows_per_frame as rows_per_frame
+from viseme_data.clips import rows_per_frame
 from viseme_data.items import Item
 from viseme_data.manifest import Split, read_manifest
 from viseme_data.pack import INDEX_FILE, SHARD_KIND, SHARD_VERSION, item_order

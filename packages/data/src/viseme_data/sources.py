@@ -205,6 +205,11 @@ def clip_path(path: Path, clip_id: str) -> Path:
     return path / "clips" / f"{clip_id}.safetensors"
 
 
+def latent_path(path: Path, clip_id: str) -> Path:
+    """Return where a clip's latents lie, if they were cached."""
+    return path / "clips" / f"{clip_id}.latents.safetensors"
+
+
 def video_path(path: Path, clip_id: str) -> Path:
     """Return where a clip's crop video lies."""
     return path / "clips" / f"{clip_id}.mp4"

@@ -20,7 +20,6 @@ from viseme_core.types import SAMPLES_PER_FRAME
 
 MAX_LAG = 15
 """Frames either way in which an offset is sought, 0.6 s."""
-NUM_MEASURES = 3
 
 _BANDS = 20
 # Frames of sound on either side that the predictor sees: a mouth prepares and trails a sound.

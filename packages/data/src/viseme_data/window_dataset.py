@@ -1,6 +1,7 @@
 """What all data sets of windows share: which window a visit takes, and reading its rows."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -23,9 +24,11 @@ class WindowDataset(Dataset, ABC):
         seed: The run's seed.
         is_tiled: Windows that cover every clip in order, for evaluation, in place of random ones.
         repeats: Windows of each segment in an epoch.
+        languages: Only clips in these languages; empty takes all.
 
     Raises:
-        ValueError: If the windows do not fit the source, or it has no clip with sound.
+        ValueError: If the windows do not fit the source, or it has no clip with sound or of these
+            languages.
     """
 
     needs_sound: ClassVar[bool] = False
@@ -39,6 +42,7 @@ class WindowDataset(Dataset, ABC):
         seed: int = 0,
         is_tiled: bool = False,
         repeats: int = 1,
+        languages: Collection[str] = (),
     ) -> None:
         if frames < 1 or repeats < 1:
             raise ValueError(
@@ -52,10 +56,13 @@ class WindowDataset(Dataset, ABC):
             number
             for number, segment in enumerate(source.segments)
             if source.rows[segment.clip].has_audio or not self.needs_sound
+            if not languages or source.rows[segment.clip].language in languages
         ]
         """Numbers of the source's segments that are used."""
         if not self.segments:
-            raise ValueError(f"{source.where} has no clip with sound; prepare some that have")
+            wanted = "with sound" if self.needs_sound else ""
+            wanted += f" in {', '.join(sorted(languages))}" if languages else ""
+            raise ValueError(f"{source.where} has no clip {wanted.strip()}; prepare some that have")
         self.tiles = _tiles(source, self.segments, frames) if is_tiled else None
         # Refused now rather than at some sample.
         for segment in source.segments[:1]:

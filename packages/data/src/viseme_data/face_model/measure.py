@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import torch
 from torch import Tensor
@@ -75,7 +76,8 @@ def measure(model: MorphableModel, clips: Sequence[Landmarks]) -> Measures:
         worst_error=float(torch.stack([*errors, *portrait_errors]).max()),
         lip_correlation=_median(lips),
         lid_correlation=_median(lids),
-        identity_drift=_median(drifts) / _apart(model, torch.stack(identities)),
+        # One person alone is not apart from anybody.
+        identity_drift=_median(drifts) / (_apart(model, torch.stack(identities)) or nan),
         identity_rms=float(torch.stack(identities).square().mean().sqrt()),
         expression_rms=float(torch.stack(squares).mean().sqrt()),
         expression_peak=_median(peaks),

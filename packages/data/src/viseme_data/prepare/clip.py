@@ -37,8 +37,19 @@ class ClipDraft:
     """What was wrong and could be helped."""
 
 
-def hopeless(track: FaceTrack, limit: QualityConfig) -> tuple[Reject, str] | None:
-    """Return why a track needs no pictures to be rejected, as a word and a sentence, if so."""
+def hopeless(track: FaceTrack, outside: float, limit: QualityConfig) -> tuple[Reject, str] | None:
+    """Return why a track needs no pictures to be rejected, as a word and a sentence, if so.
+
+    Args:
+        track: The person.
+        outside: Share of the landmarks outside the picture.
+        limit: What a clip must meet.
+    """
+    if outside > limit.max_outside:
+        return (
+            "face_outside_frame",
+            f"{outside:.0%} of the face lie outside the picture, more than {limit.max_outside:.0%}",
+        )
     if track.num_frames < limit.min_frames:
         return "too_short", f"{track.num_frames} frames are fewer than {limit.min_frames}"
     box_T4 = box_of(track.points_TK3.numpy())

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from viseme_core.audio import AudioConfig, LogMelConfig
+from viseme_core.audio import AudioConfig, LogMelConfig, build_encoder
 from viseme_core.config import to_plain
 from viseme_data.clips import FORMAT_VERSION
 from viseme_data.follow import FollowConfig
@@ -70,6 +70,15 @@ class PrepareConfig:
     def encoders(self) -> dict[str, AudioConfig]:
         """Encoders of all features, log-mel among them."""
         return {LOGMEL: LogMelConfig(), **self.audio}
+
+    def pinned(self) -> "PrepareConfig":
+        """Return the settings with the hashes of all speech encoders' weights; reads those.
+
+        Raises:
+            ValueError: If there is no such encoder, or its weights are not those of a given hash.
+        """
+        audio = {name: build_encoder(one).pinned_config for name, one in self.audio.items()}
+        return replace(self, audio=audio)
 
     def settings_hash(self, face_model: str) -> str:
         """Return 16 hex digits that change with any setting, and with the face model's content."""

@@ -2,16 +2,17 @@
 
     dataset.json  manifest.parquet  clips/<id>.{safetensors,mp4}  work/<key>.json
 
+Latents that were cached beside a clip (`viseme_data.latents`) stay as long as the clip does.
+
 A file in `work/` says that one video is done and holds its rows. It is written after the video's
 clips, and every file appears only when it is whole: a run that was killed anywhere goes on from
 there. What no such file names is swept away.
 """
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from viseme_data.clips import FORMAT_VERSION, write_whole
 from viseme_data.manifest import ClipRow, row_from_plain, row_to_plain, write_manifest
 from viseme_data.prepare.crops import writing
 from viseme_data.prepare.sources import Source
+from viseme_data.run_guard import alone_in
+from viseme_data.sources import clip_path, latent_path, video_path
 
 _SETTINGS, _MANIFEST, _CLIPS, _WORK = "dataset.json", "manifest.parquet", "clips", "work"
 _OURS = {_SETTINGS, _MANIFEST, _CLIPS, _WORK}
@@ -96,6 +99,15 @@ class DataFolder:
                 (self.path / _MANIFEST).unlink(missing_ok=True)
                 write_whole(path, _json(after))
 
+    def reopen(self) -> None:
+        """Take the manifest away, whose clips are about to change: only what is finished has one.
+
+        Raises:
+            OutputError: If that is not possible.
+        """
+        with writing():
+            (self.path / _MANIFEST).unlink(missing_ok=True)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs away from the folder meanwhile.
@@ -105,14 +117,9 @@ class DataFolder:
         """
         with writing():
             self._work.mkdir(parents=True, exist_ok=True)
-            file = (self._work / _LOCK).open("w")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ValueError(
-                    f"another run is at work in {str(self.path)!r}; wait for it, or stop it"
-                ) from error
+        with ExitStack() as stack:
+            with writing():
+                stack.enter_context(alone_in(self.path, self._work / _LOCK))
             yield
 
     def done(self, source: Source) -> list[ClipRow] | None:
@@ -137,7 +144,11 @@ class DataFolder:
 
     def sweep(self, rows: list[ClipRow], sources: list[Source]) -> None:
         """Remove what is half-written, and whatever belongs to none of these rows and videos."""
-        wanted = {f"{row.clip_id}{kind}" for row in rows for kind in (".safetensors", ".mp4")}
+        wanted = {
+            file.name
+            for row in rows
+            for file in (*self._files(row), latent_path(self.path, row.clip_id))
+        }
         marks = {self._mark(source).name for source in sources}
         with writing():
             for folder, names in ((self.clips, wanted), (self._work, {*marks, _LOCK})):
@@ -165,9 +176,10 @@ class DataFolder:
     def _has_files(self, row: ClipRow) -> bool:
         if row.status == "rejected":
             return True
-        return all(
-            (self.clips / f"{row.clip_id}{kind}").is_file() for kind in (".safetensors", ".mp4")
-        )
+        return all(file.is_file() for file in self._files(row))
+
+    def _files(self, row: ClipRow) -> tuple[Path, Path]:
+        return clip_path(self.path, row.clip_id), video_path(self.path, row.clip_id)
 
     def _mark(self, source: Source) -> Path:
         key = [self._settings_hash, source.name, source.content_hash, asdict(source.facts)]

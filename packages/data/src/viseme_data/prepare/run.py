@@ -77,6 +77,8 @@ def prepare(
     names = [name_of(path, videos) for path in paths]
     layout = choose_layout(config.layout, names)
     logger.info("%d videos, named as in layout %s (%s)", len(paths), layout.name, layout.scheme)
+    # Before any work: features are those of certain weights, and missing ones are refused here.
+    config = config.pinned()
     face_model = load_face_model(config.face_model).name
     folder = DataFolder(Path(out), config.settings_hash(face_model))
     folder.check(_description(config, face_model), None if overwrite else set(names))
@@ -91,6 +93,8 @@ def prepare(
                 waiting.append(source)
             else:
                 rows += done
+        if waiting or overwrite:
+            folder.reopen()
         folder.sweep(rows, sources)
         # The biggest first: workers then end at about the same time.
         waiting.sort(key=lambda source: (-source.num_bytes, source.name))

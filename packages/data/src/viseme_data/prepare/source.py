@@ -8,7 +8,7 @@ from pathlib import Path
 
 from viseme_data.clips import clip_id, write_clip
 from viseme_data.container import MediaError
-from viseme_data.follow import FaceTrack
+from viseme_data.follow import FaceTrack, outside_share
 from viseme_data.manifest import ClipRow, split_of
 from viseme_data.prepare.clip import ClipDraft, draft_clip, finish_clip, hopeless
 from viseme_data.prepare.crops import OutputError, film_crops, writing
@@ -87,8 +87,8 @@ def _prepared(
         drafts: list[ClipDraft] = []
         for numbered in chapter.tracks:
             track, face = numbered.track, numbered.face
-            if problem := hopeless(track, config.quality):
-                row = _track_row(source, chapter, track, face)
+            row = _track_row(source, chapter, track, face)
+            if problem := hopeless(track, row.outside, config.quality):
                 yield replace(row, reasons=problem[:1], detail=problem[1])
                 continue
             name = clip_id(source.content_hash, tools.settings_hash, track.start_frame, face)
@@ -133,8 +133,16 @@ def _judged(
         clip_id=draft.clip_id,
         status="kept",
         split=split_of(row.speaker, config.split_seed, config.split_shares),
-        detail=_named(draft.note, source),
+        detail=_named(_note(draft, source), source),
     )
+
+
+def _note(draft: ClipDraft, source: Source) -> str:
+    """Return what was wrong with a kept clip."""
+    expected = source.facts.sound
+    if expected and source.sound is None and not draft.has_audio:
+        return f"it has no sound, and {expected!r}, where this corpus keeps it, is not there"
+    return draft.note
 
 
 def _row(source: Source) -> ClipRow:
@@ -158,6 +166,7 @@ def _track_row(source: Source, chapter: Chapter, track: FaceTrack, face: int) ->
         num_frames=track.num_frames,
         width=chapter.width,
         height=chapter.height,
+        outside=float(outside_share(track.points_TK3, chapter.width, chapter.height).mean()),
     )
 
 
@@ -176,7 +185,6 @@ def _measured(draft: ClipDraft, clip: ClipMeasures, size: int) -> dict[str, obje
         "jitter": clip.jitter,
         "residual": clip.residual,
         "interpolated": clip.interpolated,
-        "outside": clip.outside,
         "turn_deg": float(clip.turn_T.quantile(0.9)),
         "voiced": draft.voiced,
         "face_model": draft.fitted.motion.face_model,

@@ -57,8 +57,7 @@ def find_videos(folder: Path, *, besides: Path) -> list[Path]:
         raise ValueError(f"there is no folder {str(folder)!r}; give one with videos, or one video")
     if not folder.is_dir():
         return [folder]
-    written = besides.resolve()
-    found = [path for path in _walk(folder) if written not in path.absolute().parents]
+    found = list(_walk(folder, besides))
     found.sort(key=lambda path: name_of(path, folder))
     if not found:
         raise ValueError(f"there is no video in {str(folder)!r}, nor in its folders")
@@ -115,16 +114,18 @@ def _digest(path: Path) -> str:
         ) from error
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, besides: Path) -> Iterator[Path]:
     """Yield files below a folder, through links to folders, but into none of them twice."""
-    seen: set[str] = set()
+    # By its real path: links and `..` lead to it by other names.
+    seen = {os.path.realpath(besides)}
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        # Sorted, so that of two links to a folder the same one counts everywhere.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             path = Path(place, name)
             if name.startswith(".") or _OTHER_KINDS.fullmatch(path.suffix):

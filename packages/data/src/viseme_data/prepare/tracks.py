@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from viseme_data.follow import FaceFollower, FaceTrack, FollowConfig, choose
+from viseme_data.follow import FaceFollower, FaceTrack, FollowConfig, choose, split_outside
 from viseme_data.prepare.ahead import ahead
 from viseme_data.scenes import mark_cuts
 from viseme_data.track import FaceTracker
@@ -96,9 +96,9 @@ def _chapter(
     which: Which,
 ) -> Chapter:
     tracks = [
-        replace(numbered, track=replace(track, start_frame=first + track.start_frame))
+        replace(numbered, track=replace(part, start_frame=first + part.start_frame))
         for numbered in _numbered(follower.finish(), which)
-        for track in [numbered.track]
+        for part in split_outside(numbered.track, *size, follower.config)
     ]
     return Chapter(first_frame=first, num_frames=num, width=size[0], height=size[1], tracks=tracks)
 

@@ -2,8 +2,6 @@
 
 import multiprocessing
 import os
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,9 +16,11 @@ from viseme_data.prepare.crops import OutputError
 from viseme_data.prepare.source import prepare_source, rejected
 from viseme_data.prepare.sources import Source
 from viseme_data.prepare.tools import Tools
+from viseme_data.run_guard import end_with_parent
 
-_WATCH_SEC = 0.2
 _PATIENCE_SEC = 5.0
+# What is wrong with the machine or with us rather than with the video: the next run tries again.
+_TRANSIENT = {"worker_died", "out_of_memory", "failed"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Prepared:
 
     source: Source
     rows: list[ClipRow]
-    is_final: bool = True
+    is_final: bool
     """False if another run may fare better: it is worth trying again."""
 
 
@@ -76,7 +76,11 @@ def _here(sources: Sequence[Source], config: PrepareConfig, folder: Path) -> Ite
             looked: list[int] = []
             rows = prepare_source(source, tools, folder, on_frames=looked.append)
             yield Looked(sum(looked))
-            yield Prepared(source, rows)
+            yield _prepared(source, rows)
+
+
+def _prepared(source: Source, rows: list[ClipRow]) -> Prepared:
+    return Prepared(source, rows, not any(_TRANSIENT & set(row.reasons) for row in rows))
 
 
 class _Crew:
@@ -87,7 +91,6 @@ class _Crew:
         self._arguments = (config, folder, decoder_threads)
         self._workers: dict[Connection, tuple[Any, Source | None]] = {}
         self._leaving: list[Any] = []
-        self._has_started = False
 
     def run(self, waiting: deque[Source], number: int) -> Iterator[Event]:
         """Yield events until all videos are through."""
@@ -129,9 +132,8 @@ class _Crew:
         if isinstance(message, Looked):
             yield message
             return
-        self._has_started = True
         # A worker's first message says that it is ready.
-        yield Looked(0) if source is None else Prepared(source, message)
+        yield Looked(0) if source is None else _prepared(source, message)
         following = waiting.popleft() if waiting else None
         with suppress(BrokenPipeError):
             connection.send(following)
@@ -146,14 +148,15 @@ class _Crew:
         process, source = self._workers.pop(connection)
         connection.close()
         process.join(_PATIENCE_SEC)
-        if source is None and not self._has_started:
-            raise RuntimeError(
-                f"a worker could not start (exit code {process.exitcode}); its own words are above"
-            )
-        if source is not None:
-            yield Prepared(
-                source, [rejected(source, "worker_died", _cause(process.exitcode))], False
-            )
+        if source is None:
+            # What kept it from starting would keep its successor; others may go on without it.
+            if waiting and not self._workers:
+                raise RuntimeError(
+                    f"a worker could not start (exit code {process.exitcode}); its own words are "
+                    f"above"
+                )
+            return
+        yield _prepared(source, [rejected(source, "worker_died", _cause(process.exitcode))])
         if waiting:
             self._hire()
 
@@ -169,7 +172,7 @@ def _work(
     connection: Connection, parent: int, config: PrepareConfig, folder: Path, decoder_threads: int
 ) -> None:
     """Prepare one video after another until there are none; runs in a process of its own."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with_parent(parent)
     with (
         suppress(KeyboardInterrupt, BrokenPipeError, EOFError),
         Tools.build(config, decoder_threads=decoder_threads) as tools,
@@ -184,10 +187,3 @@ def _work(
                 connection.send(error)
                 return
             connection.send(rows)
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: nobody would take what it makes."""
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SEC)
-    os._exit(1)

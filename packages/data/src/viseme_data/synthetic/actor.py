@@ -25,6 +25,9 @@ from viseme_face.pose import CAMERA_DISTANCE, FOCAL, euler_to_matrix, to_landmar
 # needs OpenCV.
 _CROP_SCALE = 1.8
 _CENTERING_STEPS = 4
+# So much earlier than `move_mouth` says do real mouths move, by the measure that preparation takes
+# the offset of sound and picture with: without it, synthetic mouths come a frame late.
+_LEAD_SEC = 0.04
 _TONGUE = CHANNELS.index("tongue")
 # An emotion's hold on the face: never quite still.
 _HOLD, _HOLD_SPREAD = 0.85, 0.12
@@ -77,7 +80,7 @@ def perform(
     own = speaker.articulation
     wander_T = 1 + own.drift * smooth_noise(draws, "mouth/drift", plan.num_frames, FPS, 1.5)
     size_T = speech_size(prosody) * emotion.mouth * wander_T.clamp(0.7, 1.3)
-    mouth = move_mouth(recording.phones, table, times_T, size_T)
+    mouth = move_mouth(recording.phones, table, times_T + _LEAD_SEC, size_T)
     mouth_TC = mouth.channels_TC * torch.tensor(own.scale, dtype=torch.float64)
 
     turn_T3 = move_head(draws, prosody, recording.phones, speaker.head, emotion.head)

@@ -107,12 +107,14 @@ class Studio:
         from viseme_data.synthetic.film import film
         from viseme_data.synthetic.look import FaceLook
 
-        draws = Draws(plan.speaker.seed, 0, [plan.speaker.number])
+        speaker = plan.speaker
+        draws = Draws(speaker.seed, 0, [speaker.number])
+        seed = int(draws.integers("speaker/look", _MAX_SEED)[0])
         return film(
             path,
             self.model,
             performance.motion,
-            FaceLook.from_seed(int(draws.integers("speaker/look", _MAX_SEED)[0])),
+            FaceLook.from_seed(seed, sex=speaker.sex),
             recording.audio_S,
             gaze_T2=performance.truth["gaze_T2"],
             tongue_T=performance.truth["tongue_T"],

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from viseme_data.synthetic.phonemes import PAUSE, Phone, inventory, is_vowel
+from viseme_data.synthetic.phonemes import PAUSE, Phone, is_vowel
 from viseme_data.synthetic.visemes import CHANNELS, VisemeTable
 
 # Seconds over which a sound's pull rises before its middle and falls after it, by channel.
@@ -98,50 +98,6 @@ def pull(phones: Sequence[Phone], table: VisemeTable, times_T: Tensor) -> Tensor
         pull_TP = pull_TP + floor_P
         shares.append(pull_TP / pull_TP.sum(-1, keepdim=True))
     return torch.stack(shares)
-
-
-def learn_targets(
-    clips: Sequence[tuple[Sequence[Phone], Tensor, Tensor]],
-    table: VisemeTable,
-    *,
-    trust: float = 3.0,
-) -> VisemeTable:
-    """Return the table whose mouth shapes explain measured mouths best.
-
-    Shares are known from the times of the sounds, so targets are a linear least squares problem
-    per channel, with the given table as the prior. Frames in which lips touch by force are left
-    out of the opening.
-
-    Args:
-        clips: Of each clip its sounds, the times of its frames in seconds (T,), and the measured
-            channels (T, channels); NaN is not measured.
-        table: Dominances, and targets to start from.
-        trust: How many frames' worth the given targets count.
-    """
-    names = inventory().names
-    count, width = len(names), len(CHANNELS)
-    normal_CNN = torch.eye(count, dtype=torch.float64).repeat(width, 1, 1) * trust
-    prior_NC = table.targets(names)
-    right_CN = prior_NC.T * trust
-    for phones, times_T, measured_TC in clips:
-        weights_CTP = pull(phones, table, times_T.double())
-        member_PN = torch.zeros(len(phones), count, dtype=torch.float64)
-        for row, phone in enumerate(phones):
-            member_PN[row, names.index(phone.name)] = _size_of(phone)
-        plain_PN = (member_PN > 0).double()
-        is_free_T = _contact(phones, table, times_T.double()) == 0
-        for channel in range(width):
-            is_sized = channel in _SIZED
-            share_TN = weights_CTP[channel] @ (member_PN if is_sized else plain_PN)
-            seen_T = measured_TC[:, channel].isfinite()
-            if channel in (_OPENING, _TUCK):
-                seen_T = seen_T & is_free_T
-            normal_CNN[channel] += share_TN[seen_T].T @ share_TN[seen_T]
-            right_CN[channel] += share_TN[seen_T].T @ measured_TC[seen_T, channel].double()
-    learned_NC = torch.linalg.solve(normal_CNN, right_CN).T
-    return table.with_targets(
-        {name: tuple(learned_NC[row].tolist()) for row, name in enumerate(names)}
-    )
 
 
 def _size_of(phone: Phone) -> float:

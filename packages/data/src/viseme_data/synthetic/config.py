@@ -14,8 +14,9 @@ from viseme_data.synthetic.text import read_languages
 
 Frames = Literal["none", "256", "512"]
 
-GENERATOR_VERSION = 1
-"""Raise it with every change that gives the same seed another clip: old clips are then redone."""
+GENERATOR_VERSION = 2
+"""Raise it with every change that gives the same seed another clip: a folder of an older one is
+then refused, or with `overwrite` made anew."""
 _GROWING = ("speakers", "minutes", "split_seed", "split_shares")
 
 

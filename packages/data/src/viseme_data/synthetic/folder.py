@@ -6,7 +6,6 @@ A file in `work/` says that a clip's files are whole and holds its row. What no 
 swept away.
 """
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +16,9 @@ from typing import Any
 from viseme_core.config import to_plain
 from viseme_data.clips import FORMAT_VERSION, write_whole
 from viseme_data.manifest import ClipRow, row_from_plain, row_to_plain, write_manifest
+from viseme_data.run_guard import alone_in
 from viseme_data.synthetic.clip import Studio
-from viseme_data.synthetic.config import SynthesizeConfig
+from viseme_data.synthetic.config import GENERATOR_VERSION, SynthesizeConfig
 from viseme_data.synthetic.phonemes import inventory
 from viseme_data.synthetic.plan import ClipPlan, split_of_speaker
 
@@ -56,8 +56,8 @@ class SyntheticFolder:
             return
         if overwrite:
             return
-        wanted = {**studio.config.lasting(), "face_model": studio.model.name}
-        found = {**(before.get("settings") or {}), "face_model": before.get("face_model")}
+        wanted = {**studio.config.lasting(), **_made_with(studio)}
+        found = {**(before.get("settings") or {}), **before}
         for key, value in wanted.items():
             if found.get(key) != value:
                 raise ValueError(
@@ -82,13 +82,7 @@ class SyntheticFolder:
         """
         self._work.mkdir(parents=True, exist_ok=True)
         self.clips.mkdir(exist_ok=True)
-        with (self._work / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ValueError(
-                    f"another run is at work in {str(self.path)!r}; wait for it, or stop it"
-                ) from error
+        with alone_in(self.path, self._work / ".lock"):
             yield
 
     def describe(self, studio: Studio) -> None:
@@ -96,7 +90,7 @@ class SyntheticFolder:
         content = {
             "format": FORMAT_VERSION,
             "settings": to_plain(studio.config),
-            "face_model": studio.model.name,
+            **_made_with(studio),
             "audio": to_plain(studio.config.encoders),
             "phonemes": list(inventory().names),
         }
@@ -125,12 +119,23 @@ class SyntheticFolder:
         wanted = set(names)
         for folder in (self.clips, self._work):
             for path in folder.iterdir():
-                if path.name != ".lock" and (path.stem not in wanted or path.suffix == ".partial"):
+                # Of ID.safetensors, and of ID.latents.safetensors, which `latents` caches.
+                name = path.name.partition(".")[0]
+                if path.name != ".lock" and (name not in wanted or path.suffix == ".partial"):
                     path.unlink(missing_ok=True)
 
     def finish(self, rows: list[ClipRow]) -> None:
         """Write the manifest."""
         write_manifest(self.path / "manifest.parquet", rows)
+
+
+def _made_with(studio: Studio) -> dict[str, Any]:
+    """Return what clips depend on besides the settings."""
+    return {
+        "generator": GENERATOR_VERSION,
+        "face_model": studio.model.name,
+        "viseme_table": studio.table.digest,
+    }
 
 
 def _read_json(path: Path) -> Any:

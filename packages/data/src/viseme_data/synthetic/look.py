@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from viseme_core.draws import Draws
+from viseme_data.synthetic.speaker import Sex
 from viseme_face.eyes import EyeStyle
 from viseme_face.head_shape import HairStyle, HeadShape
 from viseme_face.light import Light, to_linear
@@ -95,14 +96,20 @@ class FaceLook:
     """Colour that the background varies."""
 
     @classmethod
-    def from_seed(cls, seed: int) -> "FaceLook":
-        """Return the look that belongs to a seed, the same on every machine."""
+    def from_seed(cls, seed: int, *, sex: Sex | None = None) -> "FaceLook":
+        """Return the look that belongs to a seed, the same on every machine.
+
+        Args:
+            seed: Which look.
+            sex: Of the voice that goes with it: hair, brows, beard and make-up are drawn for it.
+                By default the seed draws that, too.
+        """
         draw = _Choices(seed)
         tone = draw.number("tone")
         skin = draw.shift("skin", _between(_SKIN, tone), 0.02)
         is_dark = tone > 0.35
         is_grey = draw.chance("grey", 0.13)
-        feminine = draw.chance("feminine", 0.5)
+        feminine = draw.chance("feminine", 0.5) if sex is None else sex == "female"
         palette = _DARK_HAIR if is_dark or draw.chance("dark_hair", 0.4) else _LIGHT_HAIR
         hair = draw.shift("hair", draw.pick("hair", _GREY_HAIR if is_grey else palette), 0.02)
         styles: tuple[HairStyle, ...] = ("short", "full", "bob", "long", "long")

@@ -18,7 +18,6 @@ PAUSE = "_"
 INVENTORY_FILE = Path(__file__).parent / "assets" / "phonemes.json"
 _TONE_STEP = 1000
 _STRESS = {"\u02c8": 2, "\u02cc": 1}
-_LONG = "\u02d0"
 # Time that the first part of a sound written with two letters takes: of a diphthong, an affricate.
 _FIRST_SHARE = {"vowel": 0.55, "stop": 0.4, "consonant": 0.5}
 _ASPIRATION = "h"

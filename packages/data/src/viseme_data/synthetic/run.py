@@ -3,7 +3,6 @@
 import logging
 import multiprocessing
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from viseme_core.types import FPS
 from viseme_data.manifest import ClipRow
+from viseme_data.run_guard import end_with_parent
 from viseme_data.synthetic.clip import Studio
 from viseme_data.synthetic.config import SynthesizeConfig
 from viseme_data.synthetic.folder import SyntheticFolder
@@ -30,7 +30,6 @@ from viseme_data.synthetic.text import grammar
 
 logger = logging.getLogger(__name__)
 
-_WATCH_SEC = 0.5
 _SPEED_SEC = 20.0
 
 
@@ -155,13 +154,7 @@ def _start_worker(config: SynthesizeConfig, parent: int | None) -> None:
     torch.set_num_threads(1)
     _studio = Studio(config=config)
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SEC)
-    os._exit(1)
+        end_with_parent(parent)
 
 
 def _make(plan: ClipPlan, path: Path) -> ClipRow:

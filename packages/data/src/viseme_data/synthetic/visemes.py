@@ -1,7 +1,7 @@
 """The mouth shape of every speech sound, kept in a small table.
 
-The shipped numbers come from phonetics and from the sizes that MediaPipe sees in speech. A table
-can also be learned from clips whose sounds are known (`viseme_data.synthetic.coarticulation`).
+The shipped targets of jaw, opening and width were learned from real speech, the others come from
+phonetics (the file's `about` says more); `viseme_data.synthetic.viseme_learning` learns a table.
 """
 
 import hashlib
