@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
-from viseme_core.contrastive import ContrastiveExpert
 from viseme_core.draws import Draws
 from viseme_core.train.module import StageModule
 from viseme_core.train.optim import OptimConfig
@@ -23,12 +22,13 @@ class ExpertModule(StageModule):
     """Trains a `ContrastiveExpert` and shows how well it tells lags apart.
 
     Args:
-        expert: The expert; its encoders see what `pair` returns.
+        expert: The `ContrastiveExpert`, or a module around one with its `loss`, its `lag_curve` and
+            `config.window`; it sees what `pair` returns.
         config: The stage's config dataclass.
         optim: Optimizer and schedule.
     """
 
-    def __init__(self, expert: ContrastiveExpert, config: Any, optim: OptimConfig) -> None:
+    def __init__(self, expert: nn.Module, config: Any, optim: OptimConfig) -> None:
         super().__init__(expert, config, optim)
 
     def pair(self, batch: Any) -> tuple[Tensor, Tensor]:

@@ -42,7 +42,7 @@ class StageModule(L.LightningModule):
         self.config = config
         self.optim = optim
         self._sums: dict[str, Any] = {}
-        self._num_seen = 0
+        self._counts: dict[str, int] = {}
         # Lightning passes the seed of seed_everything to every process it starts by this variable.
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
 
@@ -83,22 +83,34 @@ class StageModule(L.LightningModule):
         index = self.batch_index(batch)
         losses = self.losses(batch, Draws(self.seed, EVALUATION, index))
         for name, value in losses.items():
-            # Half precision would not hold a sum over a data set.
-            value = value.detach().to(torch.promote_types(value.dtype, torch.float32))
-            self._sums[name] = self._sums.get(name, 0) + value * len(index)
-        self._num_seen += len(index)
+            self.add_score(name, value, len(index))
+
+    def add_score(self, name: str, value: Tensor, count: int = 1) -> None:
+        """Add a number to the mean that is logged as `val/<name>` when validation ends.
+
+        Args:
+            name: What it is; every process must name it, or they wait for each other forever.
+            value: Its mean over some samples.
+            count: How many these are; 0 where there is no such number, whatever the value.
+        """
+        # Half precision would not hold a sum over a data set.
+        value = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+        self._sums[name] = self._sums.get(name, 0) + (
+            value * count if count else torch.zeros_like(value)
+        )
+        self._counts[name] = self._counts.get(name, 0) + count
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over all samples of all processes as `val/...`."""
         # Lightning's own mean divides by the whole part of the mean number of samples per process,
         # which is wrong where 61 samples are shared between two.
-        strategy = self.trainer.strategy
-        count = torch.tensor(float(self._num_seen), device=self.device)
-        count = strategy.reduce(count, reduce_op="sum")
+        reduce = self.trainer.strategy.reduce
         for name, value in self._sums.items():
-            mean = strategy.reduce(value, reduce_op="sum") / count
-            self.log(f"val/{name}", mean, sync_dist=True)
-        self._sums, self._num_seen = {}, 0
+            both = torch.stack([value, value.new_tensor(self._counts[name])]).to(self.device)
+            total, count = reduce(both, reduce_op="sum")
+            if count:
+                self.log(f"val/{name}", total / count, sync_dist=True)
+        self._sums, self._counts = {}, {}
 
     def configure_optimizers(self) -> Any:
         """Return optimizer and per-step schedule as `optim` says."""
