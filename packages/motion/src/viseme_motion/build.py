@@ -1,0 +1,86 @@
+"""Models from their configs and files."""
+
+from pathlib import Path
+from typing import Any
+
+from viseme_core.checkpoint import load_stage, load_weights
+from viseme_core.config import from_plain
+from viseme_face import MorphableModel
+from viseme_motion.config import MotionConfig
+from viseme_motion.disenttalk.model import DisentTalkModel
+from viseme_motion.disenttalk.subspaces import Subspaces
+from viseme_motion.experts import ExpertConfig, LipExpert
+from viseme_motion.fd2talk.model import FD2TalkModel
+
+MotionModel = FD2TalkModel | DisentTalkModel
+
+STAGE = "motion"
+EXPERT_STAGE = "lip-expert"
+
+
+def build_model(
+    config: MotionConfig, face_model: str, expert: LipExpert | None = None
+) -> MotionModel:
+    """Return the model of a pinned config, untrained.
+
+    Args:
+        config: Settings.
+        face_model: Name of the face model of its coefficients.
+        expert: Judge for the sync loss; without one there is none.
+    """
+    if config.system == "fd2talk":
+        return FD2TalkModel(config.fd2talk, config.windows, config.audio_dim, expert)
+    chosen = config.disenttalk
+    subspaces = Subspaces(chosen.lip, chosen.eye, face_model)
+    return DisentTalkModel(chosen, config.windows, config.audio_dim, subspaces, expert)
+
+
+def load_model(path: Path | str) -> tuple[MotionModel, MotionConfig, str]:
+    """Return a trained model, its config and the name of its face model.
+
+    Args:
+        path: Stage file, Lightning checkpoint, or a folder with either.
+
+    Raises:
+        ValueError: If it is a checkpoint of another stage, or damaged.
+    """
+    found = load_stage(path, stage=STAGE)
+    config = from_plain(MotionConfig, found.header.config, where=f"{path}: config")
+    face_model = _face_model_of(found.header.face_model, path)
+    model = build_model(config, face_model)
+    load_weights(model, found.tensors)
+    return model.eval(), config, face_model
+
+
+def load_expert(path: Path | str, config: MotionConfig, model: MorphableModel) -> LipExpert:
+    """Return the lip expert of a stage file, if it can judge what a motion model of `config` makes.
+
+    Raises:
+        ValueError: If it looks at something else, hears something else, or has another face model.
+    """
+    found = load_stage(path, stage=EXPERT_STAGE)
+    plain: dict[str, Any] = found.header.config
+    expert_config = from_plain(ExpertConfig, plain, where=f"{path}: config")
+    wanted = {
+        "system": (expert_config.system, config.system),
+        "audio": (expert_config.audio, config.audio),
+        "audio_dim": (expert_config.audio_dim, config.audio_dim),
+        "face model": (found.header.face_model, model.name),
+    }
+    if config.system == "disenttalk":
+        wanted["lip directions"] = (set(expert_config.lip), set(config.disenttalk.lip))
+    for what, (theirs, ours) in wanted.items():
+        if theirs != ours:
+            raise ValueError(
+                f"the lip expert {str(path)!r} has {what} {theirs!r}, this model {ours!r}; train "
+                f"one for it with `make train-lip-expert SYSTEM={config.system}`"
+            )
+    expert = LipExpert(expert_config, model)
+    load_weights(expert, found.tensors)
+    return expert
+
+
+def _face_model_of(name: str | None, path: Path | str) -> str:
+    if name is None:
+        raise ValueError(f"{path} does not say which face model its motion belongs to")
+    return name

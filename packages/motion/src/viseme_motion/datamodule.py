@@ -1,0 +1,106 @@
+"""What the motion stage trains on: prepared clips, or synthetic speakers made on the fly."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from viseme_data.datamodule import ClipDataModule, DataConfig
+from viseme_data.synthetic.config import SynthesizeConfig
+from viseme_motion.scaling import RunningMoments
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakersConfig:
+    """Synthetic speakers to make where there is no data."""
+
+    speakers: int = 24
+    """How many people."""
+    minutes: float = 12.0
+    """How long they speak, all together."""
+    languages: str = "en,cmn"
+    """Codes of languages, with commas between."""
+    seed: int = 0
+    """Another seed is other people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionDataConfig:
+    """What is trained on."""
+
+    path: str | None = None
+    """Folder of prepared clips or shards; left out, synthetic speakers are made and kept in
+    `synthetic_path`."""
+    synthetic_path: str = "runs/data/motion"
+    """Where synthetic speakers are kept; a later run with the same settings finds them there."""
+    synthetic: SpeakersConfig = field(default_factory=SpeakersConfig)
+    """Which synthetic speakers are made."""
+    languages: tuple[str, ...] = ()
+    """Only clips in these languages; all by default. (DisentTalk's ablation without CHDTF leaves
+    Mandarin, cmn, out.)"""
+    audio: str = "logmel"
+    """Audio feature of the prepared data."""
+    frames: int = 25
+    """Length of a training sample; at least that of the model's windows."""
+    evaluation_frames: int = 100
+    """Length of a sample of validation, generated window by window."""
+    batch_size: int = 32
+    """Samples per process and step."""
+    repeats: int = 1
+    """Windows of each segment (at most 10 s) in an epoch."""
+    num_workers: int = 2
+    """Loader processes."""
+
+
+class MotionDataModule(ClipDataModule):
+    """Windows of motion and sound.
+
+    Args:
+        config: What is trained on.
+    """
+
+    def __init__(self, config: MotionDataConfig) -> None:
+        self.motion_config = config
+        super().__init__(
+            DataConfig(
+                path=config.path or config.synthetic_path,
+                kind="motion",
+                frames=config.frames,
+                evaluation_frames=config.evaluation_frames,
+                languages=config.languages,
+                audio=config.audio,
+                batch_size=config.batch_size,
+                repeats=config.repeats,
+                window=config.frames,
+                num_workers=config.num_workers,
+            )
+        )
+
+    def prepare_data(self) -> None:
+        """Make the synthetic speakers where no data are given."""
+        if self.motion_config.path is not None:
+            return
+        # Synthetic speech is an extra of viseme_data that training on real clips does without.
+        from viseme_data.synthetic.run import synthesize
+
+        wanted = self.motion_config.synthetic
+        settings = SynthesizeConfig(
+            speakers=wanted.speakers,
+            minutes=wanted.minutes,
+            languages=wanted.languages,
+            seed=wanted.seed,
+        )
+        synthesize(settings, out=Path(self.config.path), workers=self.config.num_workers)
+
+    def moments(self) -> dict[str, RunningMoments]:
+        """Return mean and deviation of expression, pose and sound over the training clips."""
+        source = self.source("train")
+        feature = f"features.{self.config.audio}"
+        names = {"expression": "expression", "pose": "pose", "audio": feature}
+        found: dict[str, RunningMoments] = {}
+        for index, segment in enumerate(source.segments):
+            if not source.rows[segment.clip].has_audio:
+                continue
+            read = source.open(index).read(names.values(), segment.start, segment.stop)
+            for name, stored in names.items():
+                rows_TX = read[stored]
+                found.setdefault(name, RunningMoments(rows_TX.shape[-1])).add(rows_TX)
+        return found

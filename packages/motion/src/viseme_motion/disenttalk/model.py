@@ -1,0 +1,129 @@
+"""DisentTalk's motion stage: losses (Eq. 8, 10) and guided sampling (Eq. 9) around its network.
+
+Letters: B batch, T frames, A audio-feature width, C coefficients.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from viseme_core.batches import MotionBatch
+from viseme_core.diffusion import DiffusionProcess, SamplerConfig, sample
+from viseme_core.draws import Draws
+from viseme_core.frozen import Frozen
+from viseme_core.types import NUM_EXPRESSION
+from viseme_motion.disenttalk.config import DisentTalkConfig
+from viseme_motion.disenttalk.net import RegionDenoiser
+from viseme_motion.disenttalk.subspaces import Subspaces
+from viseme_motion.experts import LipExpert
+from viseme_motion.known import draw_window, hold
+from viseme_motion.losses import squared_error
+from viseme_motion.scaling import Scaler
+from viseme_motion.windows import WindowConfig
+
+
+class DisentTalkModel(nn.Module):
+    """Voice to expression.
+
+    Args:
+        config: Sizes, losses, ablations.
+        windows: The windows it is trained for.
+        audio_dim: Width A of the audio features.
+        subspaces: Directions of each region.
+        expert: Judge of lip directions, for the sync loss; None where that is off.
+    """
+
+    channels = NUM_EXPRESSION
+    """Coefficients of a generated frame: expression."""
+
+    def __init__(
+        self,
+        config: DisentTalkConfig,
+        windows: WindowConfig,
+        audio_dim: int,
+        subspaces: Subspaces,
+        expert: LipExpert | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.windows = windows
+        self.subspaces = subspaces
+        self.process = DiffusionProcess(config.diffusion)
+        is_judged = config.sync and config.weight_sync > 0
+        self._expert = Frozen(expert) if expert is not None and is_judged else None
+        self.motion_scale = Scaler(self.channels)
+        self.audio_scale = Scaler(audio_dim)
+        regions = list(subspaces.regions.values())
+        if not config.disentangle:
+            regions = [tuple(range(self.channels))]
+        self.net = RegionDenoiser(regions, audio_dim, config)
+
+    def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
+        """Return `loss`, the sum of its parts `noise` (Eq. 8) and `sync` (Eq. 10, y = 1)."""
+        clean_BTC = self.motion_scale(batch.expression_BTC)
+        is_known_BT, mask_BT = draw_window(batch.mask_BT, self.windows, draws)
+        audio_BTA = self.audio_scale(batch.audio_BTA)
+        is_deaf_B = draws.chance("disenttalk/drop_audio", self.config.drop_audio)
+        is_deaf_B = is_deaf_B.to(audio_BTA.device)
+        audio_BTA = torch.where(is_deaf_B[:, None, None], self.net.null_A, audio_BTA)
+        drawn = self.process.draw(clean_BTC, draws)
+        found_BTC = self.net(
+            hold(clean_BTC, is_known_BT)(drawn.noisy, None),
+            drawn.step_B,
+            audio_BTA=audio_BTA,
+            is_known_BT=is_known_BT,
+            mask_BT=mask_BT,
+        )
+        losses = {"noise": squared_error(found_BTC, drawn.noise, mask_BT & ~is_known_BT)}
+        total = losses["noise"]
+        if self._expert is not None:
+            estimate_BTC = self.process.clean_of(found_BTC, drawn.noisy, drawn.step_B)
+            estimate_BTC = hold(clean_BTC, is_known_BT)(estimate_BTC, None)
+            # The clean estimate divides by sqrt(abar) and explodes at high t; a face that heard
+            # nothing has nothing to be in sync with.
+            weight_B = self.process.alpha_bar(drawn.step_B).to(clean_BTC) * ~is_deaf_B
+            expression_BTC = self.motion_scale.undo(estimate_BTC)
+            losses["sync"] = self._expert.on(clean_BTC).sync_loss(
+                batch, expression_BTC, mask_BT, weight_B
+            )
+            total = total + self.config.weight_sync * losses["sync"]
+        return {"loss": total, **losses}
+
+    def sample(
+        self,
+        audio_BTA: Tensor,
+        start_BTC: Tensor,
+        known_BTC: Tensor,
+        is_known_BT: Tensor,
+        sampler: SamplerConfig,
+        draws: Draws,
+    ) -> Tensor:
+        """Return expression (B, T, C) in its own units.
+
+        Args:
+            audio_BTA: Audio features.
+            start_BTC: Standard normal noise to begin from.
+            known_BTC: Expression of the frames that are known, in its own units.
+            is_known_BT: Which these are.
+            sampler: Solver, steps and guidance (Eq. 9).
+            draws: Fresh noise, for solvers that use it.
+        """
+        audio_BTA = self.audio_scale(audio_BTA)
+        condition = {
+            "audio_BTA": audio_BTA,
+            "is_known_BT": is_known_BT,
+            "mask_BT": torch.ones_like(is_known_BT),
+        }
+        found_BTC = sample(
+            self.net,
+            tuple(start_BTC.shape),
+            self.config.diffusion,
+            sampler,
+            draws,
+            condition=condition,
+            null={"audio_BTA": self.net.null_A.expand_as(audio_BTA)},
+            start=start_BTC,
+            constrain=hold(self.motion_scale(known_BTC), is_known_BT),
+            device=audio_BTA.device,
+            dtype=audio_BTA.dtype,
+        )
+        return self.motion_scale.undo(found_BTC)

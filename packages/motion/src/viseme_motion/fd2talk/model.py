@@ -1,0 +1,139 @@
+"""FD2Talk's motion stage: losses (Eq. 8-12) and sampling (Eq. 5) around its transformers.
+
+Letters: B batch, T frames, A audio-feature width, C coefficients (64 expression, then 6 pose).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from viseme_core.batches import MotionBatch
+from viseme_core.diffusion import DiffusionProcess, SamplerConfig, sample
+from viseme_core.draws import Draws
+from viseme_core.frozen import Frozen
+from viseme_core.types import NUM_EXPRESSION, NUM_POSE
+from viseme_motion.experts import LipExpert
+from viseme_motion.fd2talk.config import FD2TalkConfig
+from viseme_motion.fd2talk.net import MotionTransformer
+from viseme_motion.known import draw_window, hold
+from viseme_motion.losses import squared_error
+from viseme_motion.scaling import Scaler
+from viseme_motion.windows import WindowConfig
+
+EXPRESSION = slice(0, NUM_EXPRESSION)
+POSE = slice(NUM_EXPRESSION, NUM_EXPRESSION + NUM_POSE)
+
+
+class FD2TalkModel(nn.Module):
+    """Voice to expression and pose.
+
+    Args:
+        config: Sizes, losses, ablations.
+        windows: The windows it is trained for.
+        audio_dim: Width A of the audio features.
+        expert: Judge of lip motion, for the sync loss; None where that is off.
+    """
+
+    channels = NUM_EXPRESSION + NUM_POSE
+    """Coefficients of a generated frame: expression, then pose."""
+
+    def __init__(
+        self,
+        config: FD2TalkConfig,
+        windows: WindowConfig,
+        audio_dim: int,
+        expert: LipExpert | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.windows = windows
+        self.process = DiffusionProcess(config.diffusion)
+        is_judged = config.sync and config.weight_sync > 0
+        self._expert = Frozen(expert) if expert is not None and is_judged else None
+        self.motion_scale = Scaler(self.channels)
+        self.audio_scale = Scaler(audio_dim)
+        parts = {"expression": NUM_EXPRESSION, "pose": NUM_POSE}
+        if config.single_transformer:
+            parts = {"both": self.channels}
+        self.nets = nn.ModuleDict(
+            {name: MotionTransformer(width, audio_dim, config) for name, width in parts.items()}
+        )
+
+    def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
+        """Return `loss` (Eq. 12) and its parts `expression`, `pose` (Eq. 8, 9) and `sync` (Eq. 11).
+
+        Errors are in units of the training data's spread, averaged over channels.
+        """
+        clean_BTC = self.motion_scale(torch.cat([batch.expression_BTC, batch.pose_BT6], -1))
+        is_known_BT, mask_BT = draw_window(batch.mask_BT, self.windows, draws)
+        condition = {
+            "audio_BTA": self.audio_scale(batch.audio_BTA),
+            "is_known_BT": is_known_BT,
+            "mask_BT": mask_BT,
+        }
+        found = []
+        for name, part in self._slices().items():
+            drawn = self.process.draw(clean_BTC[..., part], draws, name=name)
+            noisy_BTC = hold(clean_BTC[..., part], is_known_BT)(drawn.noisy, None)
+            found.append(self.nets[name](noisy_BTC, drawn.step_B, **condition))
+        found_BTC = torch.cat(found, -1)
+        wanted_BT = mask_BT & ~is_known_BT
+        losses = {
+            name: squared_error(found_BTC[..., part], clean_BTC[..., part], wanted_BT)
+            for name, part in (("expression", EXPRESSION), ("pose", POSE))
+        }
+        total = (
+            self.config.weight_expression * losses["expression"]
+            + self.config.weight_pose * losses["pose"]
+        )
+        if self._expert is not None:
+            expression_BTC = self.motion_scale.undo(found_BTC)[..., EXPRESSION]
+            losses["sync"] = self._expert.on(clean_BTC).sync_loss(batch, expression_BTC, mask_BT)
+            total = total + self.config.weight_sync * losses["sync"]
+        return {"loss": total, **losses}
+
+    def sample(
+        self,
+        audio_BTA: Tensor,
+        start_BTC: Tensor,
+        known_BTC: Tensor,
+        is_known_BT: Tensor,
+        sampler: SamplerConfig,
+        draws: Draws,
+    ) -> Tensor:
+        """Return coefficients (B, T, C) in their own units.
+
+        Args:
+            audio_BTA: Audio features.
+            start_BTC: Standard normal noise to begin from.
+            known_BTC: Coefficients of the frames that are known, in their own units.
+            is_known_BT: Which these are.
+            sampler: Solver and steps; Eq. 5 is `ddim`.
+            draws: Fresh noise, for solvers that use it.
+        """
+        condition = {
+            "audio_BTA": self.audio_scale(audio_BTA),
+            "is_known_BT": is_known_BT,
+            "mask_BT": torch.ones_like(is_known_BT),
+        }
+        known_BTC = self.motion_scale(known_BTC)
+        parts = [
+            sample(
+                self.nets[name],
+                tuple(start_BTC[..., part].shape),
+                self.config.diffusion,
+                sampler,
+                draws,
+                condition=condition,
+                start=start_BTC[..., part],
+                constrain=hold(known_BTC[..., part], is_known_BT),
+                device=audio_BTA.device,
+                dtype=audio_BTA.dtype,
+            )
+            for name, part in self._slices().items()
+        ]
+        return self.motion_scale.undo(torch.cat(parts, -1))
+
+    def _slices(self) -> dict[str, slice]:
+        """Return which channels each transformer predicts."""
+        slices = {"expression": EXPRESSION, "pose": POSE, "both": slice(0, self.channels)}
+        return {name: slices[name] for name in self.nets}

@@ -1,0 +1,129 @@
+"""Motion window by window while sound comes in; the same however the sound is cut.
+
+Letters: B voices in lockstep, T frames, A audio-feature width, C coefficients.
+"""
+
+import torch
+from torch import Tensor
+
+from viseme_core.diffusion import SamplerConfig
+from viseme_core.draws import Draws
+from viseme_motion.build import MotionModel
+from viseme_motion.windows import MotionWindow, next_window
+
+
+class MotionStream:
+    """Generates coefficients of several voices, window by window.
+
+    It keeps the sound and the motion of one window and nothing else, however long the voices are.
+
+    Args:
+        model: Trained model; its device decides where work is done.
+        sampler: Solver, steps, guidance.
+        seed: Another seed is another motion for the same voice.
+        voices: Number of each voice: its noise depends on it and the seed, not on its company.
+    """
+
+    def __init__(
+        self, model: MotionModel, sampler: SamplerConfig, *, seed: int, voices: list[int]
+    ) -> None:
+        self._model = model
+        self._sampler = sampler
+        self._seed = seed
+        self._voices = voices
+        self._first = 0
+        self._settled = 0
+        self._audio_BTA: Tensor | None = None
+        self._motion_BTC = torch.zeros(len(voices), 0, model.channels)
+
+    @property
+    def heard(self) -> int:
+        """Frames of sound so far."""
+        return self._first + (0 if self._audio_BTA is None else self._audio_BTA.shape[1])
+
+    def push(self, audio_BTA: Tensor) -> Tensor:
+        """Take in the next frames of sound; return the motion that is settled by them, maybe none.
+
+        Args:
+            audio_BTA: Audio features.
+
+        Returns:
+            Coefficients (B, T, C) in their own units, on the CPU.
+        """
+        if self._audio_BTA is None:
+            self._audio_BTA = audio_BTA
+        else:
+            self._audio_BTA = torch.cat([self._audio_BTA, audio_BTA], 1)
+        return self._go_on(is_end=False)
+
+    def finish(self) -> Tensor:
+        """Return the motion of the last frames of sound."""
+        return self._go_on(is_end=True)
+
+    @torch.inference_mode()
+    def _go_on(self, *, is_end: bool) -> Tensor:
+        plan = self._model.windows
+        settled = [self._motion_BTC[:, :0]]
+        while window := next_window(plan, self._settled, self.heard, is_end=is_end):
+            settled.append(self._generate(window))
+            self._settled = window.settles
+            self._forget(max(0, self._settled - plan.known))
+        return torch.cat(settled, 1)
+
+    def _generate(self, window: MotionWindow) -> Tensor:
+        """Return the frames that a window settles, and remember them."""
+        assert self._audio_BTA is not None
+        frames = range(window.start, window.stop)
+        num_known = window.settled - window.start
+        audio_BTA = self._audio_BTA[:, window.start - self._first : window.stop - self._first]
+        shape = (len(self._voices), len(frames), self._model.channels)
+        known_BTC = torch.zeros(shape)
+        known_BTC[:, :num_known] = self._motion_BTC[:, window.start - self._first :]
+        is_known_BT = torch.arange(len(frames)).expand(shape[:2]) < num_known
+        # A frame begins from the same noise in every window that holds it.
+        start_BTC = torch.stack([self._noise(frame) for frame in frames], 1)
+        device = self._model.motion_scale.mean.device
+        found_BTC = self._model.sample(
+            audio_BTA.to(device),
+            start_BTC.to(device),
+            known_BTC.to(device),
+            is_known_BT.to(device),
+            self._sampler,
+            Draws(self._seed, window.start, self._voices),
+        ).cpu()
+        new_BTC = found_BTC[:, num_known : window.settles - window.start]
+        self._motion_BTC = torch.cat([self._motion_BTC, new_BTC], 1)
+        return new_BTC
+
+    def _noise(self, frame: int) -> Tensor:
+        draws = Draws(self._seed, frame, self._voices)
+        return draws.normal("motion/start", self._model.channels)
+
+    def _forget(self, first: int) -> None:
+        """Drop what lies before a frame."""
+        assert self._audio_BTA is not None
+        self._audio_BTA = self._audio_BTA[:, first - self._first :]
+        self._motion_BTC = self._motion_BTC[:, first - self._first :]
+        self._first = first
+
+
+def generate_windows(
+    model: MotionModel,
+    audio_BTA: Tensor,
+    sampler: SamplerConfig,
+    *,
+    seed: int = 0,
+    voices: list[int] | None = None,
+) -> Tensor:
+    """Return the coefficients (B, T, C) of voices of equal length.
+
+    Args:
+        model: Trained model.
+        audio_BTA: Audio features.
+        sampler: Solver, steps, guidance.
+        seed: Seed of the noise.
+        voices: Number of each voice; 0 to B - 1 by default.
+    """
+    voices = list(range(len(audio_BTA))) if voices is None else voices
+    stream = MotionStream(model, sampler, seed=seed, voices=voices)
+    return torch.cat([stream.push(audio_BTA), stream.finish()], 1)
