@@ -10,7 +10,7 @@ JOBS ?= 2
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .uv/bin/uv: # brings uv itself where it is absent, into a folder of its own
 	python3 -m venv .uv || python3 -m virtualenv .uv
@@ -55,6 +55,26 @@ bench: install ## Run the benchmarks and print their tables; NAME=bench_face run
 .PHONY: figures
 figures: install ## Draw the pictures of docs/figures again
 	@$(RUN) python -m viseme_face.figures docs/figures
+
+.PHONY: train-motion
+train-motion: install ## Train voice to motion; SYSTEM=fd2talk|disenttalk SCALE=tiny|small|paper DATA=folder
+	@$(RUN) python -m viseme_motion fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
+.PHONY: train-lip-expert
+train-lip-expert: install ## Train the lip expert that the sync loss of SYSTEM= listens to; DATA=folder
+	@$(RUN) python -m viseme_motion expert fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/expert.yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
+.PHONY: train-syncnet
+train-syncnet: install ## Train the sync network of viseme-eval; SCALE=tiny|small|paper DATA=folder
+	@$(RUN) python -m viseme_eval.syncnet fit --config packages/eval/configs/syncnet/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
+.PHONY: evaluate
+evaluate: install ## Compare videos: GENERATED=folder REFERENCE=folder OUT=folder
+	@$(RUN) viseme-eval run --generated $(GENERATED) --reference $(REFERENCE) --out $(or $(OUT),out/evaluation) $(ARGS)
+
+.PHONY: reproduce-motion
+reproduce-motion: install ## Train both systems of motion and every ablation, two hours on two cores, and write a table
+	@$(RUN) python -m viseme_motion reproduce $(ARGS)
 
 .PHONY: clean
 clean: ## Remove caches and the environment; keeps runs/ and out/

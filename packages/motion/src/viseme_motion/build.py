@@ -1,5 +1,6 @@
 """Models from their configs and files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,26 +59,49 @@ def load_expert(path: Path | str, config: MotionConfig, model: MorphableModel) -
     Raises:
         ValueError: If it looks at something else, hears something else, or has another face model.
     """
-    found = load_stage(path, stage=EXPERT_STAGE)
-    plain: dict[str, Any] = found.header.config
-    expert_config = from_plain(ExpertConfig, plain, where=f"{path}: config")
+    expert, theirs = _open_expert(path, model)
     wanted = {
-        "system": (expert_config.system, config.system),
-        "audio": (expert_config.audio, config.audio),
-        "audio_dim": (expert_config.audio_dim, config.audio_dim),
-        "face model": (found.header.face_model, model.name),
+        "system": (theirs.system, config.system),
+        "audio": (theirs.audio, config.audio),
+        "audio_dim": (theirs.audio_dim, config.audio_dim),
     }
     if config.system == "disenttalk":
-        wanted["lip directions"] = (set(expert_config.lip), set(config.disenttalk.lip))
+        wanted["lip directions"] = (set(theirs.lip), set(config.disenttalk.lip))
+    _check_same(path, wanted, config.system)
+    return expert
+
+
+def load_judge(path: Path | str, config: MotionConfig, model: MorphableModel) -> LipExpert:
+    """Return the lip expert of a stage file, of any system, that hears what `config` hears.
+
+    Raises:
+        ValueError: If it hears something else, or has another face model.
+    """
+    expert, theirs = _open_expert(path, model)
+    wanted = {
+        "audio": (theirs.audio, config.audio),
+        "audio_dim": (theirs.audio_dim, config.audio_dim),
+    }
+    _check_same(path, wanted, config.system)
+    return expert
+
+
+def _open_expert(path: Path | str, model: MorphableModel) -> tuple[LipExpert, ExpertConfig]:
+    found = load_stage(path, stage=EXPERT_STAGE)
+    config = from_plain(ExpertConfig, found.header.config, where=f"{path}: config")
+    _check_same(path, {"face model": (found.header.face_model, model.name)}, config.system)
+    expert = LipExpert(config, model)
+    load_weights(expert, found.tensors)
+    return expert.eval(), config
+
+
+def _check_same(path: Path | str, wanted: Mapping[str, tuple[Any, Any]], system: str) -> None:
     for what, (theirs, ours) in wanted.items():
         if theirs != ours:
             raise ValueError(
                 f"the lip expert {str(path)!r} has {what} {theirs!r}, this model {ours!r}; train "
-                f"one for it with `make train-lip-expert SYSTEM={config.system}`"
+                f"one for it with `make train-lip-expert SYSTEM={system}`"
             )
-    expert = LipExpert(expert_config, model)
-    load_weights(expert, found.tensors)
-    return expert
 
 
 def _face_model_of(name: str | None, path: Path | str) -> str:

@@ -1,21 +1,94 @@
 """The command line of the motion stage.
 
 python -m viseme_motion fit --config packages/motion/configs/fd2talk/tiny.yaml
-python -m viseme_motion expert fit --config packages/motion/configs/fd2talk/expert_tiny.yaml
+python -m viseme_motion test --config ... --ckpt_path runs/motion/fd2talk/tiny
+python -m viseme_motion expert fit --config packages/motion/configs/fd2talk/expert.yaml
+python -m viseme_motion subspaces DATA --out subspaces.json
+python -m viseme_motion reproduce
 """
 
+import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from viseme_core.train.cli import StageCLI
+from jsonargparse import auto_cli
+
+from viseme_core.train.cli import StageCLI, offer
+from viseme_data.clips import read_clip
+from viseme_data.manifest import kept, read_manifest
+from viseme_motion.config import open_face_model
 from viseme_motion.datamodule import MotionDataModule
+from viseme_motion.disenttalk.picture import draw_subspaces
+from viseme_motion.disenttalk.subspaces import NUM_EYE, NUM_LIP, choose
 from viseme_motion.module import LipExpertModule, MotionModule
+from viseme_motion.reproduce import Reproduction
+
+
+class MotionCLI(StageCLI):
+    """Trains, validates and tests voice to motion."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the verbs."""
+        return offer("fit", "validate", "test")
+
+
+def subspaces(
+    data: Path,
+    out: Path = Path("subspaces.json"),
+    num_lip: int = NUM_LIP,
+    num_eye: int = NUM_EYE,
+    face_model: str = "builtin",
+) -> None:
+    """Choose the expression directions of lips and eyes (DisentTalk Eq. 1, 2) and draw them.
+
+    Args:
+        data: Prepared folder; all its clips are looked at.
+        out: JSON file to write; a picture of the same name is written beside it.
+        num_lip: Directions of the lips.
+        num_eye: Directions of the eyes.
+        face_model: Face model of the data: `builtin`, or a face file.
+    """
+    model = open_face_model(face_model)
+    rows = kept(read_manifest(data))
+    motions = (read_clip(data / "clips" / f"{row.clip_id}.safetensors").motion for row in rows)
+    found, sensitivity = choose(motions, model, num_lip=num_lip, num_eye=num_eye)
+    found.save(out)
+    draw_subspaces(found, model, sensitivity).savefig(out.with_suffix(".png"), dpi=150)
+    print(f"lip {list(found.lip)}\neye {list(found.eye)}")
+    print(f"wrote {out} and {out.with_suffix('.png')}")
+
+
+def reproduce(
+    out: Path = Path("runs/reproduce/motion"),
+    speakers: int = 60,
+    minutes: float = 60.0,
+    extra: tuple[str, ...] = (),
+) -> None:
+    """Train both systems and every ablation on one synthetic corpus and write a table.
+
+    Args:
+        out: Folder of corpus, experts, rows and `table.md`; what is there is not done again.
+        speakers: Synthetic speakers.
+        minutes: How long they speak, all together.
+        extra: Further switches for every training, such as --trainer.max_steps=10.
+    """
+    table = Reproduction(out, speakers, minutes, extra).run()
+    print(table.read_text())
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command; `expert` before it means the lip expert instead of the generator."""
     args = list(sys.argv[1:] if args is None else args)
-    module: type = MotionModule
-    if args[:1] == ["expert"]:
-        module, args = LipExpertModule, args[1:]
-    StageCLI(module, MotionDataModule, args=args)
+    beside = {command.__name__: command for command in (subspaces, reproduce)}
+    if args and args[0] in beside:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        try:
+            auto_cli(beside[args[0]], args=args[1:])
+        except (ValueError, OSError) as error:
+            sys.exit(f"error: {error}")
+    elif args[:1] == ["expert"]:
+        StageCLI(LipExpertModule, MotionDataModule, args=args[1:])
+    else:
+        MotionCLI(MotionModule, MotionDataModule, args=args)

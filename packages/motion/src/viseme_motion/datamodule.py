@@ -96,9 +96,9 @@ class MotionDataModule(ClipDataModule):
         feature = f"features.{self.config.audio}"
         names = {"expression": "expression", "pose": "pose", "audio": feature}
         found: dict[str, RunningMoments] = {}
-        for index, segment in enumerate(source.segments):
-            if not source.rows[segment.clip].has_audio:
-                continue
+        # The data set leaves out what is silent or in other languages.
+        for index in self._dataset("train", 0).segments:
+            segment = source.segments[index]
             read = source.open(index).read(names.values(), segment.start, segment.stop)
             for name, stored in names.items():
                 rows_TX = read[stored]

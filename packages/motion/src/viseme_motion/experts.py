@@ -111,21 +111,27 @@ class LipExpert(nn.Module):
         batch: MotionBatch,
         expression_BTC: Tensor,
         mask_BT: Tensor,
+        is_known_BT: Tensor,
         weight_B: Tensor | None = None,
     ) -> Tensor:
-        """Return -log of the probability that generated lips fit the sound (FD2Talk Eq. 11).
+        """Return -log of the probability that generated lips fit the sound.
+
+        FD2Talk Eq. 11, and DisentTalk Eq. 10 with y = 1, averaged over windows, then over samples.
 
         Args:
             batch: Sound and identity.
             expression_BTC: Generated expression in raw units.
             mask_BT: Real frames; windows that touch others do not count.
+            is_known_BT: Frames that were given; windows with no other do not count.
             weight_B: Weight of each sample.
         """
         seen = self.see(batch.identity_BI, expression_BTC)
         loss_BT = self.expert.sync_loss(seen, self.audio_scale(batch.audio_BTA))
         if weight_B is not None:
             loss_BT = loss_BT * weight_B[:, None]
-        return frame_mean(loss_BT, slide_windows(mask_BT, self.config.window).all(-1))
+        is_real_BT = slide_windows(mask_BT, self.config.window).all(-1)
+        is_given_BT = slide_windows(is_known_BT, self.config.window).all(-1)
+        return frame_mean(loss_BT, is_real_BT & ~is_given_BT)
 
 
 class WindowEncoder(nn.Module):

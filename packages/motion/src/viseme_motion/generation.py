@@ -8,6 +8,7 @@ from torch import Tensor
 
 from viseme_core.diffusion import SamplerConfig
 from viseme_core.draws import Draws
+from viseme_core.shapes import check_shape
 from viseme_motion.build import MotionModel
 from viseme_motion.windows import MotionWindow, next_window
 
@@ -33,13 +34,16 @@ class MotionStream:
         self._voices = voices
         self._first = 0
         self._settled = 0
-        self._audio_BTA: Tensor | None = None
+        self._is_over = False
+        self._audio_BTA = model.audio_scale.mean.new_zeros(
+            len(voices), 0, len(model.audio_scale.mean)
+        )
         self._motion_BTC = torch.zeros(len(voices), 0, model.channels)
 
     @property
     def heard(self) -> int:
         """Frames of sound so far."""
-        return self._first + (0 if self._audio_BTA is None else self._audio_BTA.shape[1])
+        return self._first + self._audio_BTA.shape[1]
 
     def push(self, audio_BTA: Tensor) -> Tensor:
         """Take in the next frames of sound; return the motion that is settled by them, maybe none.
@@ -49,16 +53,30 @@ class MotionStream:
 
         Returns:
             Coefficients (B, T, C) in their own units, on the CPU.
+
+        Raises:
+            ValueError: If they are of other voices or of another width, or the voices have ended.
         """
-        if self._audio_BTA is None:
-            self._audio_BTA = audio_BTA
-        else:
-            self._audio_BTA = torch.cat([self._audio_BTA, audio_BTA], 1)
+        voices, dim = self._audio_BTA.shape[::2]
+        check_shape(audio_BTA, f"{voices} T {dim}", name="audio_BTA")
+        self._refuse_if_over()
+        # A copy: whoever records may use the same memory again.
+        self._audio_BTA = torch.cat([self._audio_BTA, audio_BTA.to(self._audio_BTA)], 1)
         return self._go_on(is_end=False)
 
     def finish(self) -> Tensor:
-        """Return the motion of the last frames of sound."""
+        """Return the motion of the last frames of sound; nothing can follow.
+
+        Raises:
+            ValueError: If the voices have ended already.
+        """
+        self._refuse_if_over()
+        self._is_over = True
         return self._go_on(is_end=True)
+
+    def _refuse_if_over(self) -> None:
+        if self._is_over:
+            raise ValueError("this stream is finished; begin another MotionStream")
 
     @torch.inference_mode()
     def _go_on(self, *, is_end: bool) -> Tensor:
@@ -72,7 +90,6 @@ class MotionStream:
 
     def _generate(self, window: MotionWindow) -> Tensor:
         """Return the frames that a window settles, and remember them."""
-        assert self._audio_BTA is not None
         frames = range(window.start, window.stop)
         num_known = window.settled - window.start
         audio_BTA = self._audio_BTA[:, window.start - self._first : window.stop - self._first]
@@ -82,9 +99,9 @@ class MotionStream:
         is_known_BT = torch.arange(len(frames)).expand(shape[:2]) < num_known
         # A frame begins from the same noise in every window that holds it.
         start_BTC = torch.stack([self._noise(frame) for frame in frames], 1)
-        device = self._model.motion_scale.mean.device
+        device = audio_BTA.device
         found_BTC = self._model.sample(
-            audio_BTA.to(device),
+            audio_BTA,
             start_BTC.to(device),
             known_BTC.to(device),
             is_known_BT.to(device),
@@ -101,7 +118,6 @@ class MotionStream:
 
     def _forget(self, first: int) -> None:
         """Drop what lies before a frame."""
-        assert self._audio_BTA is not None
         self._audio_BTA = self._audio_BTA[:, first - self._first :]
         self._motion_BTC = self._motion_BTC[:, first - self._first :]
         self._first = first

@@ -17,7 +17,7 @@ def draw_window(mask_BT: Tensor, windows: WindowConfig, draws: Draws) -> tuple[T
     """Return which frames of training samples are known, and which are real.
 
     Half of the samples begin with known frames, as all windows but a voice's first do; half of
-    them are cut short, as its first and last are.
+    them are cut short, as its first and last are. Padding is at the end, where short clips have it.
 
     Args:
         mask_BT: Real frames of the batch.
@@ -25,18 +25,21 @@ def draw_window(mask_BT: Tensor, windows: WindowConfig, draws: Draws) -> tuple[T
         draws: Source of both.
 
     Returns:
-        Known frames and real frames, bool (B, T); each sample has real frames that are not known.
+        Known frames and real frames, bool (B, T); each sample has real frames that are not known,
+        unless it has none at all.
     """
-    num_frames = mask_BT.shape[1]
-    frames_T = torch.arange(num_frames)
-    most = min(windows.known, num_frames - 1)
-    count_B = draws.integers("window/known", most + 1)
-    count_B = torch.where(draws.chance("window/has_known", 0.5), count_B, 0)
-    length_B = count_B + 1 + (draws.uniform("window/length") * (num_frames - count_B)).long()
-    length_B = torch.where(draws.chance("window/is_short", 0.5), length_B, num_frames)
-    known_BT = (frames_T < count_B[:, None]).to(mask_BT.device)
-    real_BT = (frames_T < length_B[:, None]).to(mask_BT.device)
-    return known_BT & mask_BT, real_BT & mask_BT
+    device = mask_BT.device
+    frames_T = torch.arange(mask_BT.shape[1], device=device)
+    real_B = mask_BT.sum(1)
+    most_B = (real_B - 1).clamp(0, windows.known)
+    count_B = (draws.uniform("window/known").to(device) * most_B).long() + 1
+    has_known_B = draws.chance("window/has_known", 0.5).to(device) & (most_B > 0)
+    count_B = torch.where(has_known_B, count_B, 0)
+    length_B = (draws.uniform("window/length").to(device) * (real_B - count_B)).long() + count_B + 1
+    is_short_B = draws.chance("window/is_short", 0.5).to(device)
+    length_B = torch.where(is_short_B, length_B, real_B)
+    is_known_BT, is_real_BT = (frames_T < end_B[:, None] for end_B in (count_B, length_B))
+    return is_known_BT & mask_BT, is_real_BT & mask_BT
 
 
 def hold(known_BTC: Tensor, is_known_BT: Tensor) -> Constraint:

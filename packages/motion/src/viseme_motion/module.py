@@ -1,5 +1,7 @@
 """The LightningModules of the motion stage: the generators, and the lip experts before them."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,16 +11,19 @@ from viseme_core.batches import MotionBatch
 from viseme_core.checkpoint import StageHeader
 from viseme_core.config import to_plain
 from viseme_core.diffusion import SamplerConfig
+from viseme_core.frozen import Frozen
 from viseme_core.train.expert import ExpertModule
 from viseme_core.train.module import StageModule
 from viseme_core.train.optim import OptimConfig
 from viseme_core.train.systems import stored_config
-from viseme_motion.build import EXPERT_STAGE, STAGE, build_model, load_expert
+from viseme_motion.build import EXPERT_STAGE, STAGE, build_model, load_expert, load_judge
 from viseme_motion.config import MotionConfig, open_face_model, pinned
 from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.generation import generate_windows
+from viseme_motion.judging import head_scores, sync_scores
 from viseme_motion.monitor import MotionMonitor
+from viseme_motion.scaling import RunningMoments
 
 FILM_FRAMES = 75
 """Frames of the mesh video that validation shows."""
@@ -31,6 +36,8 @@ class MotionModule(StageModule):
         config: The model.
         optim: Optimizer and schedule.
         sampler: How validation generates motion; DPM-Solver++ gets along with few steps.
+        judge: Stage file of a lip expert that validation and test measure sync with; not the one
+            that training listens to, which the model has learned to please.
     """
 
     stage = STAGE
@@ -40,6 +47,7 @@ class MotionModule(StageModule):
         config: MotionConfig,
         optim: OptimConfig | None = None,
         sampler: SamplerConfig | None = None,
+        judge: str | None = None,
     ) -> None:
         optim = optim or OptimConfig(name="adam")
         face_model = open_face_model(config.face_model)
@@ -57,6 +65,7 @@ class MotionModule(StageModule):
         self.sampler = sampler or SamplerConfig(solver="dpm++", num_steps=8)
         self.face_model_name = face_model.name
         self._monitor = MotionMonitor(face_model)
+        self._judge = None if judge is None else Frozen(load_judge(judge, config, face_model))
 
     def header(self) -> StageHeader:
         """Return what stage files say: enough to build the model without what trained it."""
@@ -73,9 +82,17 @@ class MotionModule(StageModule):
 
     def on_fit_start(self) -> None:
         """Measure the training data's mean and spread, unless weights came with their own."""
+        data = _data_of(self.trainer)
+        _check_data(data, self.config, self.face_model_name)
+        frames, length = data.config.frames, self.model.windows.length
+        if frames < length:
+            raise ValueError(
+                f"data.config.frames must be at least model.config.windows.length = {length}, or "
+                f"nothing trains windows of that length; got {frames}"
+            )
         scales = (self.model.motion_scale, self.model.audio_scale)
         if not any(scale.is_set for scale in scales):
-            moments = _moments_of(self.trainer, self.config, self.face_model_name)
+            moments = _moments_of(data, self.config)
             parts = [moments[name].moments() for name in ("expression", "pose")]
             mean, std = (
                 torch.cat(part)[: self.model.channels] for part in zip(*parts, strict=True)
@@ -86,32 +103,57 @@ class MotionModule(StageModule):
     def validation_step(self, batch: MotionBatch, batch_idx: int) -> None:
         """Add up the losses of windows and the scores of motion generated for the whole samples."""
         super().validation_step(_shortened(batch, self.model.windows.length), batch_idx)
-        found_BTC = self._generate(batch)
-        mean_C = self.model.motion_scale.mean[: batch.expression_BTC.shape[-1]]
-        for i, mask_T in enumerate(batch.mask_BT):
+        self._score(batch, self._generate(batch.audio_BTA, batch))
+
+    def test_step(self, batch: MotionBatch, batch_idx: int) -> None:
+        """Add up the scores of motion generated for whole samples, also from the wrong sound."""
+        self._score(batch, self._generate(batch.audio_BTA, batch))
+        if len(batch.index_B) > 1:
+            wrong_BTC = self._generate(batch.audio_BTA.roll(1, 0), batch)
+            self._score(batch, wrong_BTC, "wrong_sound_")
+
+    def on_test_end(self) -> None:
+        """Write the scores into the run's folder."""
+        if self.trainer.is_global_zero:
+            found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+            path = Path(self.trainer.default_root_dir) / "test.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+
+    def _score(self, batch: MotionBatch, found_BTC: Tensor, prefix: str = "") -> None:
+        width = batch.expression_BTC.shape[-1]
+        mean_C = self.model.motion_scale.mean[:width].cpu()
+        for i, mask_T in enumerate(batch.mask_BT.cpu()):
             scores = self._monitor.scores(
-                found_BTC[i, mask_T, : len(mean_C)].cpu(),
-                batch.expression_BTC[i, mask_T].cpu(),
-                mean_C.cpu(),
+                found_BTC[i, mask_T, :width].cpu(),
+                batch.expression_BTC[i].cpu()[mask_T],
+                mean_C,
                 batch.identity_BI[i].cpu(),
             )
+            if self._judge is not None:
+                judge = self._judge.on(found_BTC)
+                expression_TC = found_BTC[i, mask_T, :width]
+                heard = (batch.identity_BI[i].cpu(), batch.audio_BTA[i].cpu()[mask_T])
+                scores |= sync_scores(judge, expression_TC, *heard)
+            if found_BTC.shape[-1] > width:
+                scores |= head_scores(found_BTC[i, mask_T, width:], batch.pose_BT6[i].cpu()[mask_T])
             for name, value in scores.items():
-                self.add_score(name, value, int(value.isfinite()))
+                self.add_score(prefix + name, value, int(value.isfinite()))
 
     def samples(self, batch: MotionBatch) -> dict[str, Any]:
         """Return curves and a mesh video of the first sample, for TensorBoard."""
-        first = MotionBatch._make(values[:1].cpu() for values in batch)
-        found_TC = self._generate(batch)[0, :, : first.expression_BTC.shape[-1]].cpu()
-        both = (found_TC, first.expression_BTC[0])
-        identity_I = first.identity_BI[0]
-        film = self._monitor.film(*(each[:FILM_FRAMES] for each in both), identity_I)
+        first = MotionBatch._make(values[:1] for values in batch)
+        found_TC = self._generate(first.audio_BTA, first)[
+            0, :, : first.expression_BTC.shape[-1]
+        ].cpu()
+        both = (found_TC, first.expression_BTC[0].cpu())
+        identity_I = first.identity_BI[0].cpu()
+        film = self._monitor.film(both[0][:FILM_FRAMES], both[1][:FILM_FRAMES], identity_I)
         return {"val/lips": self._monitor.plot(*both, identity_I), "val/mesh": film}
 
-    def _generate(self, batch: MotionBatch) -> Tensor:
+    def _generate(self, audio_BTA: Tensor, batch: MotionBatch) -> Tensor:
         voices = batch.index_B.tolist()
-        return generate_windows(
-            self.model, batch.audio_BTA, self.sampler, seed=self.seed, voices=voices
-        )
+        return generate_windows(self.model, audio_BTA, self.sampler, seed=self.seed, voices=voices)
 
 
 class LipExpertModule(ExpertModule):
@@ -145,8 +187,10 @@ class LipExpertModule(ExpertModule):
 
     def on_fit_start(self) -> None:
         """Measure the training data's mean and spread, unless weights came with their own."""
+        data = _data_of(self.trainer)
+        _check_data(data, self.config, self.face_model_name)
         if not self.model.audio_scale.is_set:
-            moments = _moments_of(self.trainer, self.config, self.face_model_name)
+            moments = _moments_of(data, self.config)
             self.model.motion_scale.set(*moments["expression"].moments())
             self.model.audio_scale.set(*moments["audio"].moments())
 
@@ -155,9 +199,14 @@ class LipExpertModule(ExpertModule):
         return self.model.pair(batch)
 
 
-def _moments_of(trainer: Any, config: MotionConfig | ExpertConfig, face_model: str) -> Any:
-    """Return the training data's moments, having checked that the data are what `config` says."""
-    data: MotionDataModule = trainer.datamodule
+def _data_of(trainer: Any) -> MotionDataModule:
+    return trainer.datamodule
+
+
+def _check_data(
+    data: MotionDataModule, config: MotionConfig | ExpertConfig, face_model: str
+) -> None:
+    """Refuse training data of another face model or another audio encoder than `config` says."""
     source = data.source("train")
     if source.face_model != face_model:
         raise ValueError(
@@ -173,11 +222,18 @@ def _moments_of(trainer: Any, config: MotionConfig | ExpertConfig, face_model: s
             f"{source.where} was prepared with audio {heard!r}, model.config.audio is {ours!r}; "
             f"set it to what the data say"
         )
+
+
+def _moments_of(
+    data: MotionDataModule, config: MotionConfig | ExpertConfig
+) -> dict[str, RunningMoments]:
+    """Return the training data's moments, having checked the width of their sound."""
     moments = data.moments()
     width = len(moments["audio"].moments()[0])
     if width != config.audio_dim:
         raise ValueError(
-            f"{source.where} has audio features of width {width}; set model.config.audio_dim to it"
+            f"{data.source('train').where} has audio features of width {width}; set "
+            f"model.config.audio_dim to it"
         )
     return moments
 

@@ -1,4 +1,4 @@
-"""One command line for every stage, on LightningCLI: `fit` and `validate`."""
+"""One command line for every stage, on LightningCLI: `fit`, `validate` and what a stage adds."""
 
 import logging
 import sys
@@ -31,7 +31,7 @@ class StageCLI(LightningCLI):
     A run lives in one folder, `--run_dir`: TensorBoard logs, the full config, checkpoints, and at
     the end the stage file. `--ckpt_path FILE` (or `last`) resumes exactly: what the checkpoint
     stores of the model's config beats the command line. `--init_from FILE` starts a new run from
-    old weights. `validate` takes its weights from either.
+    old weights. Other commands take their weights from either.
 
     Args:
         module_class: The stage's `StageModule`.
@@ -81,12 +81,9 @@ class StageCLI(LightningCLI):
     def subcommands() -> dict[str, set[str]]:
         """Return the verbs with the arguments of the Trainer's that are not offered.
 
-        Numbers on test data are viseme_eval's, inference is the stages' own. `weights_only` is no
-        choice: pickles are never trusted. `ckpt_path` is declared here, with help of our own.
+        A stage whose module has `test_step` or `predict_step` offers `test` or `predict` too.
         """
-        ours = {"weights_only", "ckpt_path"}
-        inherited = LightningCLI.subcommands()
-        return {verb: inherited[verb] | ours for verb in ("fit", "validate")}
+        return offer("fit", "validate")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what belongs to a run rather than to the trainer."""
@@ -103,7 +100,7 @@ class StageCLI(LightningCLI):
             default=None,
             help="Checkpoint, folder of a run, or 'last' of this --run_dir. fit resumes exactly: "
             "optimizer, step, order of data and seed; the model's settings that it stores beat the "
-            "command line. validate looks at its weights.",
+            "command line. Other commands look at its weights.",
         )
         parser.add_argument(
             "--init_from",
@@ -160,7 +157,7 @@ class StageCLI(LightningCLI):
         kwargs["default_root_dir"] = str(run_dir)
         given = _as_list(trainer.get("callbacks"))
         has_logger = trainer.get("logger") is not False
-        if self.subcommand == "validate":
+        if self.subcommand != "fit":
             kwargs["logger"] = trainer.get("logger") or False
             kwargs["enable_checkpointing"] = any(isinstance(c, Checkpoint) for c in given)
             self.trainer_defaults["callbacks"] = []
@@ -211,9 +208,9 @@ class StageCLI(LightningCLI):
             config.ckpt_path = None if last is None else str(last)
         elif config.ckpt_path:
             config.ckpt_path = str(run_folder.find_checkpoint(config.ckpt_path))
-        if verb == "validate" and not (config.ckpt_path or config.init_from):
+        if verb != "fit" and not (config.ckpt_path or config.init_from):
             raise ValueError(
-                f"validate needs weights, and {run_dir} holds no checkpoint: give a checkpoint by "
+                f"{verb} needs weights, and {run_dir} holds no checkpoint: give a checkpoint by "
                 "--ckpt_path, or a stage file by --init_from with the config it was trained with"
             )
 
@@ -253,6 +250,16 @@ class StageCLI(LightningCLI):
             logger.debug("refused", exc_info=True)
             sys.stderr.write(f"error: {error}\n")
             raise SystemExit(2) from error
+
+
+def offer(*verbs: str) -> dict[str, set[str]]:
+    """Return verbs with the arguments of the Trainer's that they do not offer.
+
+    `weights_only` is no choice: pickles are never trusted. `ckpt_path` is declared by `StageCLI`,
+    with help of its own.
+    """
+    inherited = LightningCLI.subcommands()
+    return {verb: inherited[verb] | {"weights_only", "ckpt_path"} for verb in verbs}
 
 
 def _as_list(value: Any) -> list[Any]:

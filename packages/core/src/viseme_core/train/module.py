@@ -86,7 +86,7 @@ class StageModule(L.LightningModule):
             self.add_score(name, value, len(index))
 
     def add_score(self, name: str, value: Tensor, count: int = 1) -> None:
-        """Add a number to the mean that is logged as `val/<name>` when validation ends.
+        """Add a number to the mean that is logged as `val/<name>` or `test/<name>` at the end.
 
         Args:
             name: What it is; every process must name it, or they wait for each other forever.
@@ -102,6 +102,13 @@ class StageModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over all samples of all processes as `val/...`."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the means over all samples of all processes as `test/...`."""
+        self._log_scores("test")
+
+    def _log_scores(self, part: str) -> None:
         # Lightning's own mean divides by the whole part of the mean number of samples per process,
         # which is wrong where 61 samples are shared between two.
         reduce = self.trainer.strategy.reduce
@@ -109,7 +116,7 @@ class StageModule(L.LightningModule):
             both = torch.stack([value, value.new_tensor(self._counts[name])]).to(self.device)
             total, count = reduce(both, reduce_op="sum")
             if count:
-                self.log(f"val/{name}", total / count, sync_dist=True)
+                self.log(f"{part}/{name}", total / count, sync_dist=True)
         self._sums, self._counts = {}, {}
 
     def configure_optimizers(self) -> Any:

@@ -83,7 +83,7 @@ class DisentTalkModel(nn.Module):
             weight_B = self.process.alpha_bar(drawn.step_B).to(clean_BTC) * ~is_deaf_B
             expression_BTC = self.motion_scale.undo(estimate_BTC)
             losses["sync"] = self._expert.on(clean_BTC).sync_loss(
-                batch, expression_BTC, mask_BT, weight_B
+                batch, expression_BTC, mask_BT, is_known_BT, weight_B
             )
             total = total + self.config.weight_sync * losses["sync"]
         return {"loss": total, **losses}
@@ -97,7 +97,7 @@ class DisentTalkModel(nn.Module):
         sampler: SamplerConfig,
         draws: Draws,
     ) -> Tensor:
-        """Return expression (B, T, C) in its own units.
+        """Return expression (B, T, C) in its own units; known frames keep their bits.
 
         Args:
             audio_BTA: Audio features.
@@ -126,4 +126,4 @@ class DisentTalkModel(nn.Module):
             device=audio_BTA.device,
             dtype=audio_BTA.dtype,
         )
-        return self.motion_scale.undo(found_BTC)
+        return hold(known_BTC, is_known_BT)(self.motion_scale.undo(found_BTC), None)

@@ -180,7 +180,7 @@ class RegionDenoiser(nn.Module):
         self.register_buffer("order_C", order_C, persistent=False)
         self.register_buffer("back_C", order_C.argsort(), persistent=False)
         self.sizes = [len(region) for region in regions]
-        # The ablation with one region has as many weights as the full network.
+        # The ablation with one region has frames as wide as the full network's.
         dim = 3 * config.dim
         width = dim // len(regions)
         self.enter = nn.ModuleList(nn.Linear(size, width) for size in self.sizes)

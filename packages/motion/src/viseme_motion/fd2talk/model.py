@@ -86,8 +86,12 @@ class FD2TalkModel(nn.Module):
             + self.config.weight_pose * losses["pose"]
         )
         if self._expert is not None:
-            expression_BTC = self.motion_scale.undo(found_BTC)[..., EXPRESSION]
-            losses["sync"] = self._expert.on(clean_BTC).sync_loss(batch, expression_BTC, mask_BT)
+            # Nothing else asks anything of what is predicted for known frames.
+            held_BTC = hold(clean_BTC, is_known_BT)(found_BTC, None)
+            expression_BTC = self.motion_scale.undo(held_BTC)[..., EXPRESSION]
+            losses["sync"] = self._expert.on(clean_BTC).sync_loss(
+                batch, expression_BTC, mask_BT, is_known_BT
+            )
             total = total + self.config.weight_sync * losses["sync"]
         return {"loss": total, **losses}
 
@@ -100,7 +104,7 @@ class FD2TalkModel(nn.Module):
         sampler: SamplerConfig,
         draws: Draws,
     ) -> Tensor:
-        """Return coefficients (B, T, C) in their own units.
+        """Return coefficients (B, T, C) in their own units; known frames keep their bits.
 
         Args:
             audio_BTA: Audio features.
@@ -115,7 +119,7 @@ class FD2TalkModel(nn.Module):
             "is_known_BT": is_known_BT,
             "mask_BT": torch.ones_like(is_known_BT),
         }
-        known_BTC = self.motion_scale(known_BTC)
+        scaled_BTC = self.motion_scale(known_BTC)
         parts = [
             sample(
                 self.nets[name],
@@ -125,13 +129,14 @@ class FD2TalkModel(nn.Module):
                 draws,
                 condition=condition,
                 start=start_BTC[..., part],
-                constrain=hold(known_BTC[..., part], is_known_BT),
+                constrain=hold(scaled_BTC[..., part], is_known_BT),
                 device=audio_BTA.device,
                 dtype=audio_BTA.dtype,
             )
             for name, part in self._slices().items()
         ]
-        return self.motion_scale.undo(torch.cat(parts, -1))
+        found_BTC = self.motion_scale.undo(torch.cat(parts, -1))
+        return hold(known_BTC, is_known_BT)(found_BTC, None)
 
     def _slices(self) -> dict[str, slice]:
         """Return which channels each transformer predicts."""
