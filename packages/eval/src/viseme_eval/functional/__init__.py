@@ -1,0 +1,1 @@
+"""Metrics as pure functions: tensors in, a number out, no state."""

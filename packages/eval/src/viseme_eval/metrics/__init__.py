@@ -1,0 +1,1 @@
+"""Metrics as stateful torchmetrics classes over `viseme_eval.functional`."""

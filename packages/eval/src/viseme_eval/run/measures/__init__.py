@@ -1,0 +1,1 @@
+"""The measures of a run, a theme per file; `registry` lists them."""
