@@ -33,6 +33,9 @@ COMMANDS = {
     "weights": _Command("viseme_eval.run.weights", "weights", "which networks are there"),
     "study": _Command("viseme_eval.run.study", "study", "a page for people to judge videos"),
     "tally": _Command("viseme_eval.run.tally", "tally", "what they said", "answers"),
+    "build-identity": _Command(
+        "viseme_eval.build_identity", "build", "the shipped identity network anew", "tarball"
+    ),
 }
 
 _EXAMPLES = """\

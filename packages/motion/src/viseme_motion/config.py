@@ -23,14 +23,19 @@ class MotionConfig:
     """Settings of DisentTalk."""
     windows: WindowConfig = field(default_factory=WindowConfig)
     """Windows of long voices; training samples are as long as one."""
-    audio: AudioConfig = field(default_factory=LogMelConfig)
-    """Audio encoder; training data must have been prepared with it."""
+    audio: AudioConfig | None = None
+    """Audio encoder, log-mel by default; training data must have been prepared with it."""
     audio_dim: int = 320
     """Width of the audio features: 320 for log-mel, 768 or 384 for speech models."""
     face_model: str = "builtin"
     """Face model of the coefficients: `builtin`, or a face file."""
     expert: str | None = None
     """Stage file of the lip expert for the sync loss, as `make train-lip-expert` leaves it."""
+
+    def __post_init__(self) -> None:
+        if self.audio is None:
+            # As the field's default, YAML would be merged into it, whatever encoder it names.
+            object.__setattr__(self, "audio", LogMelConfig())
 
     def needs_expert(self) -> bool:
         """Return whether training has a sync loss."""

@@ -5,7 +5,7 @@ expression coefficients (Eq. 10). Letters: B batch, T frames, A audio-feature wi
 D width of embeddings.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
@@ -41,12 +41,17 @@ class ExpertConfig:
     lip: tuple[int, ...] = ()
     """Expression directions of the lips, for `disenttalk`; empty takes those shipped for the
     built-in face model."""
-    audio: AudioConfig = field(default_factory=LogMelConfig)
-    """Audio encoder of the data."""
+    audio: AudioConfig | None = None
+    """Audio encoder of the data, log-mel by default."""
     audio_dim: int = 320
     """Width of the audio features: 320 for log-mel, 768 or 384 for speech models."""
     face_model: str = "builtin"
     """Face model of the data: `builtin`, or a face file."""
+
+    def __post_init__(self) -> None:
+        if self.audio is None:
+            # As the field's default, YAML would be merged into it, whatever encoder it names.
+            object.__setattr__(self, "audio", LogMelConfig())
 
     @property
     def contrastive(self) -> ContrastiveConfig:

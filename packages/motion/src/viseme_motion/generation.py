@@ -10,7 +10,8 @@ from viseme_core.diffusion import SamplerConfig
 from viseme_core.draws import Draws
 from viseme_core.shapes import check_shape
 from viseme_motion.build import MotionModel
-from viseme_motion.windows import MotionWindow, next_window
+from viseme_motion.pose_source import PoseModel
+from viseme_motion.windows import MotionWindow, WindowConfig, next_window
 
 
 class MotionStream:
@@ -23,12 +24,20 @@ class MotionStream:
         sampler: Solver, steps, guidance.
         seed: Another seed is another motion for the same voice.
         voices: Number of each voice: its noise depends on it and the seed, not on its company.
+        windows: Plan to generate by; the one that the model was trained for by default.
     """
 
     def __init__(
-        self, model: MotionModel, sampler: SamplerConfig, *, seed: int, voices: list[int]
+        self,
+        model: MotionModel | PoseModel,
+        sampler: SamplerConfig,
+        *,
+        seed: int,
+        voices: list[int],
+        windows: WindowConfig | None = None,
     ) -> None:
         self._model = model
+        self._plan = windows or model.windows
         self._sampler = sampler
         self._seed = seed
         self._voices = voices
@@ -74,13 +83,31 @@ class MotionStream:
         self._is_over = True
         return self._go_on(is_end=True)
 
+    def split(self, rows: list[int]) -> "MotionStream":
+        """Return a stream that goes on from here with some of the voices; this one stays as it is.
+
+        Args:
+            rows: Which voices, by their place in the batch.
+        """
+        part = MotionStream(
+            self._model,
+            self._sampler,
+            seed=self._seed,
+            voices=[self._voices[row] for row in rows],
+            windows=self._plan,
+        )
+        part._first, part._settled, part._is_over = self._first, self._settled, self._is_over
+        part._audio_BTA = self._audio_BTA[rows]
+        part._motion_BTC = self._motion_BTC[rows]
+        return part
+
     def _refuse_if_over(self) -> None:
         if self._is_over:
             raise ValueError("this stream is finished; begin another MotionStream")
 
     @torch.inference_mode()
     def _go_on(self, *, is_end: bool) -> Tensor:
-        plan = self._model.windows
+        plan = self._plan
         settled = [self._motion_BTC[:, :0]]
         while window := next_window(plan, self._settled, self.heard, is_end=is_end):
             settled.append(self._generate(window))

@@ -108,9 +108,10 @@ class MotionModule(StageModule):
     def test_step(self, batch: MotionBatch, batch_idx: int) -> None:
         """Add up the scores of motion generated for whole samples, also from the wrong sound."""
         self._score(batch, self._generate(batch.audio_BTA, batch))
-        if len(batch.index_B) > 1:
-            wrong_BTC = self._generate(batch.audio_BTA.roll(1, 0), batch)
-            self._score(batch, wrong_BTC, "wrong_sound_")
+        # A batch of one has no other sound, but must name the scores like all others.
+        has_other = len(batch.index_B) > 1
+        wrong_BTC = self._generate(batch.audio_BTA.roll(1, 0), batch)
+        self._score(batch, wrong_BTC, prefix="wrong_sound_", counts=has_other)
 
     def on_test_end(self) -> None:
         """Write the scores into the run's folder."""
@@ -120,7 +121,9 @@ class MotionModule(StageModule):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
-    def _score(self, batch: MotionBatch, found_BTC: Tensor, prefix: str = "") -> None:
+    def _score(
+        self, batch: MotionBatch, found_BTC: Tensor, *, prefix: str = "", counts: bool = True
+    ) -> None:
         width = batch.expression_BTC.shape[-1]
         mean_C = self.model.motion_scale.mean[:width].cpu()
         for i, mask_T in enumerate(batch.mask_BT.cpu()):
@@ -138,7 +141,7 @@ class MotionModule(StageModule):
             if found_BTC.shape[-1] > width:
                 scores |= head_scores(found_BTC[i, mask_T, width:], batch.pose_BT6[i].cpu()[mask_T])
             for name, value in scores.items():
-                self.add_score(prefix + name, value, int(value.isfinite()))
+                self.add_score(prefix + name, value, int(counts and bool(value.isfinite())))
 
     def samples(self, batch: MotionBatch) -> dict[str, Any]:
         """Return curves and a mesh video of the first sample, for TensorBoard."""

@@ -100,7 +100,7 @@ class MotionMonitor:
         normals_THW3 = render_normals(raster, posed_TV3, triangles_P3)
         # Lit from the camera, a little from above.
         light_3 = torch.tensor([0.0, 0.35, 0.94]).to(normals_THW3)
-        shade_THW = torch.einsum("thwd,d->thw", normals_THW3, light_3).clamp(min=0)
+        shade_THW = (normals_THW3 @ light_3).clamp(min=0)
         return (1.8 * shade_THW - 0.9)[:, None].expand(-1, 3, -1, -1)
 
 

@@ -1,0 +1,58 @@
+"""What goes with a model, an audio encoder and a model of pose, and whether it fits."""
+
+from dataclasses import replace
+
+from viseme_core.audio import AudioEncoder, LogMelConfig, build_encoder
+from viseme_motion.build import MotionModel
+from viseme_motion.config import MotionConfig
+from viseme_motion.fd2talk.model import FD2TalkModel
+
+Loaded = tuple[MotionModel, MotionConfig, str]
+"""A model, its config and the name of its face model: what `load_model` returns."""
+
+
+def encoder_for(config: MotionConfig) -> AudioEncoder:
+    """Return the audio encoder of a model, set to answer as early as it can."""
+    audio = config.audio
+    assert audio is not None
+    if isinstance(audio, LogMelConfig):
+        # A stream of single frames answers earliest, and the values are the same.
+        audio = replace(audio, window=1)
+    return build_encoder(audio)
+
+
+def check_encoder(encoder: AudioEncoder, config: MotionConfig) -> None:
+    """Raise ValueError if a model of this config cannot hear what the encoder makes."""
+    wanted, got = config.audio, encoder.config
+    assert wanted is not None
+    layers = getattr(wanted, "layer", None), getattr(got, "layer", None)
+    if got.kind != wanted.kind or layers[0] != layers[1]:
+        raise ValueError(f"the model was trained on audio {wanted!r}, the encoder gives {got!r}")
+    if encoder.audio_dim != config.audio_dim:
+        raise ValueError(
+            f"the model hears features of width {config.audio_dim}, the encoder "
+            f"{got.kind!r} gives {encoder.audio_dim}; take the one that it was trained on"
+        )
+
+
+def checked_poser(loaded: Loaded, config: MotionConfig, face_model: str) -> FD2TalkModel:
+    """Return the model of pose to put beside a model without.
+
+    Raises:
+        ValueError: If it makes none, or hears or moves something else.
+    """
+    model, theirs, their_face = loaded
+    if config.system == "fd2talk":
+        raise ValueError("pose_from is for DisentTalk: FD2Talk makes its own pose; leave it out")
+    if not isinstance(model, FD2TalkModel):
+        raise ValueError(f"pose_from must hold 'fd2talk', got {theirs.system!r}")
+    for what, wanted, got in (
+        ("audio", (config.audio, config.audio_dim), (theirs.audio, theirs.audio_dim)),
+        ("face model", face_model, their_face),
+    ):
+        if wanted != got:
+            raise ValueError(
+                f"pose_from was trained with {what} {got!r}, the model with {wanted!r}; give an "
+                f"FD2Talk checkpoint of the same"
+            )
+    return model

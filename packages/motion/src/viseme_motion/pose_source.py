@@ -1,0 +1,105 @@
+"""Where pose comes from besides a model's own: a clip, or FD2Talk's pose transformer alone.
+
+Letters: B batch, T frames, A audio-feature width, C coefficients.
+"""
+
+import torch
+from torch import Tensor
+
+from viseme_core.diffusion import SamplerConfig, sample
+from viseme_core.draws import Draws
+from viseme_core.types import NUM_POSE, Motion
+from viseme_motion.fd2talk.model import POSE, FD2TalkModel
+from viseme_motion.known import hold
+
+
+def mirror_loop(num_frames: int, start: int, stop: int) -> Tensor:
+    """Return which frames of a clip stand at places [start, stop) if it runs back and forth.
+
+    0 1 2 3 2 1 0 1 ...: no place jumps. Pictures of a looped clip want the same frames.
+
+    Args:
+        num_frames: Frames of the clip.
+        start: First place.
+        stop: Place after the last.
+
+    Returns:
+        Frame numbers, int64 (stop - start,).
+    """
+    if num_frames < 1:
+        raise ValueError("a clip must have at least one frame to be looped, got none")
+    if num_frames == 1:
+        return torch.zeros(stop - start, dtype=torch.int64)
+    place_T = torch.arange(start, stop) % (2 * num_frames - 2)
+    return torch.minimum(place_T, 2 * num_frames - 2 - place_T)
+
+
+def looped(clip: Motion, start: int, stop: int) -> Motion:
+    """Return frames [start, stop) of a clip that runs back and forth."""
+    frames_T = mirror_loop(clip.num_frames, start, stop).to(clip.expression.device)
+    return Motion(
+        expression=clip.expression[frames_T],
+        pose=clip.pose[frames_T],
+        identity=clip.identity,
+        face_model=clip.face_model,
+        fps=clip.fps,
+    )
+
+
+class PoseModel:
+    """FD2Talk's pose transformer by itself, for systems that make no pose.
+
+    It gives bit for bit the pose that the whole model gives, at half of the work. What it leaves
+    in the place of the expression means nothing.
+
+    Args:
+        model: Trained FD2Talk.
+    """
+
+    channels = FD2TalkModel.channels
+
+    def __init__(self, model: FD2TalkModel) -> None:
+        self._model = model
+        self.windows = model.windows
+        self.motion_scale = model.motion_scale
+        self.audio_scale = model.audio_scale
+
+    def sample(
+        self,
+        audio_BTA: Tensor,
+        start_BTC: Tensor,
+        known_BTC: Tensor,
+        is_known_BT: Tensor,
+        sampler: SamplerConfig,
+        draws: Draws,
+    ) -> Tensor:
+        """Return coefficients (B, T, C) as `FD2TalkModel.sample` does."""
+        model = self._model
+        if "pose" not in model.nets:
+            # One transformer for both cannot do half of its work.
+            return model.sample(audio_BTA, start_BTC, known_BTC, is_known_BT, sampler, draws)
+        scaled_BTC = model.motion_scale(known_BTC)
+        pose_BT6 = sample(
+            model.nets["pose"],
+            (*start_BTC.shape[:2], NUM_POSE),
+            model.config.diffusion,
+            sampler,
+            draws,
+            condition={
+                "audio_BTA": model.audio_scale(audio_BTA),
+                "is_known_BT": is_known_BT,
+                "mask_BT": torch.ones_like(is_known_BT),
+            },
+            start=start_BTC[..., POSE],
+            constrain=hold(scaled_BTC[..., POSE], is_known_BT),
+            device=audio_BTA.device,
+            dtype=audio_BTA.dtype,
+        )
+        found_BTC = torch.zeros_like(scaled_BTC)
+        found_BTC[..., POSE] = pose_BT6
+        return hold(known_BTC, is_known_BT)(model.motion_scale.undo(found_BTC), None)
+
+
+def pose_of(coefficients_TC: Tensor) -> Tensor:
+    """Return the pose (T, 6) of FD2Talk's coefficients."""
+    return coefficients_TC[:, POSE]

@@ -1,0 +1,69 @@
+"""Named trade-offs between speed and fidelity: how a trained model is sampled.
+
+`benchmarks/bench_motion.py` measures what each costs and loses.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from viseme_core.diffusion import SamplerConfig
+from viseme_motion.windows import WindowConfig
+
+PresetName = Literal["fast", "balanced", "paper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """How a model is sampled, and how far its windows step."""
+
+    sampler: SamplerConfig
+    """Solver, steps, guidance."""
+    known: int | None = None
+    """Settled frames that a window sees at most; None keeps the plan that was trained for. Fewer
+    make windows step further: less work, and a stream answers less often."""
+
+    def windows(self, trained: WindowConfig) -> WindowConfig:
+        """Return the plan of windows to generate by.
+
+        Training shows the network every number of settled frames up to its plan's, so that any
+        smaller one is known to it. The first window stays as it is: a stream begins as early.
+        """
+        if self.known is None or self.known >= trained.known:
+            return trained
+        return replace(trained, hop=trained.length - trained.ahead - self.known)
+
+
+# DisentTalk's paper names neither steps nor guidance. Its speed (31.6 frames a second, renderer
+# included) leaves no room for all 400 ancestral steps, so that `paper` is DDIM, as FD2Talk's Eq. 5.
+PRESETS: dict[str, dict[PresetName, Preset]] = {
+    "fd2talk": {
+        "fast": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=3), known=5),
+        "balanced": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=10)),
+        "paper": Preset(sampler=SamplerConfig(solver="ddim", num_steps=50)),
+    },
+    "disenttalk": {
+        "fast": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=3), known=5),
+        "balanced": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=10, guidance_scale=1.5)),
+        "paper": Preset(sampler=SamplerConfig(solver="ddim", num_steps=50, guidance_scale=1.5)),
+    },
+}
+"""Presets of each system."""
+
+
+def find_preset(name: str, system: str) -> Preset:
+    """Return a preset by its name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    presets: dict[str, Preset] = {**PRESETS[system]}
+    if name not in presets:
+        raise ValueError(
+            f"preset must be one of {tuple(presets)} or a Preset of your own, got {name!r}"
+        )
+    return presets[name]
+
+
+def without_guidance(preset: Preset) -> Preset:
+    """Return the preset for a model that was never trained without sound."""
+    return replace(preset, sampler=replace(preset.sampler, guidance_scale=1.0))
