@@ -37,6 +37,16 @@ def test_a_row_sees_its_window_and_no_other_frame(window, num):
         assert touched == list(range(t, t + window))
 
 
+def test_the_skips_lead_to_the_middle_of_the_window():
+    torch.manual_seed(0)
+    encoder = StreamEncoder(6, 16, 4, 7, dropout=0.0)
+    for parameter in encoder.convolutions.parameters():
+        torch.nn.init.zeros_(parameter)
+    frames = torch.randn(2, 12, 6)
+
+    torch.testing.assert_close(encoder(frames), encoder.leave(encoder.enter(frames[:, 3:-3])))
+
+
 def test_samples_of_a_batch_do_not_mix():
     torch.manual_seed(0)
     encoder = StreamEncoder(6, 16, 4, 5, dropout=0.0)

@@ -88,7 +88,7 @@ def test_rows_are_those_of_the_model_on_the_whole_clip(network):
     assert_same_rows(embedding, wanted)
 
 
-@pytest.mark.parametrize(("frames", "samples"), [(3, 1_777), (7, 6_400), (50, 51_000), (120, 1_000)])
+@pytest.mark.parametrize(("frames", "samples"), [(3, 1_777), (7, 6_400), (50, 51_000), (120, 999)])
 def test_any_pieces_give_the_same_rows(network, frames, samples):
     stream = network.stream()
     sound = list(SAMPLES.split(samples))

@@ -3,6 +3,7 @@
 import itertools
 import random
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -195,7 +196,7 @@ def test_a_gain_scales_its_region_around_neutral_and_leaves_the_others_their_bit
     generator = make_generator("fd2talk")
     sound = make_voice(1.0)
     plain = generator(sound)
-    found = generator(sound, control=Control(**{f"{region}_gain": 1.5}))
+    found = generator(sound, control=replace(Control(), **{f"{region}_gain": 1.5}))
     chosen = list(SUBSPACES.regions[region])
     others = [i for i in range(64) if i not in chosen]
     torch.testing.assert_close(found.expression[:, chosen], 1.5 * plain.expression[:, chosen])
@@ -276,7 +277,7 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(tmp_path):
         (lambda: generator(sound, reference=clip[:0]), "the reference has no frame"),
         (lambda: generator(sound, identity=torch.zeros(3)), "identity must have shape"),
         (lambda: list(generator.stream([])), "no chunk"),
-        (lambda: generator.with_preset("best"), "preset must be one of"),
+        (lambda: generator.with_preset(cast(Any, "best")), "preset must be one of"),
         (lambda: list(generator.stream([sound, AudioClip(torch.zeros(9), 8000)])), "one rate"),
         (lambda: make_generator("fd2talk", pose_from=make_loaded("fd2talk")), "leave it out"),
         (lambda: make_generator("disenttalk", pose_from=make_loaded("disenttalk")), "'fd2talk'"),

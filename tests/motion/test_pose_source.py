@@ -1,11 +1,14 @@
 """Pose besides a model's own."""
 
+from typing import cast
+
 import pytest
 import torch
 
 from tests.motion.voices import make_loaded, make_motion
 from viseme_core.diffusion import SamplerConfig
 from viseme_motion.fd2talk.config import FD2TalkConfig
+from viseme_motion.fd2talk.model import FD2TalkModel
 from viseme_motion.generation import MotionStream
 from viseme_motion.pose_source import PoseModel, looped, mirror_loop, pose_of
 
@@ -51,7 +54,7 @@ def test_the_pose_transformer_alone_gives_the_pose_of_the_whole_model(single, sa
     model = make_loaded("fd2talk", fd2talk=config)[0]
     audio_BTA = torch.randn(2, 40, 320, generator=torch.Generator().manual_seed(0))
     poses = []
-    for each in (model, PoseModel(model)):
+    for each in (model, PoseModel(cast(FD2TalkModel, model))):
         stream = MotionStream(each, sampler, seed=4, voices=[0, 3])
         made_BTC = torch.cat([stream.push(audio_BTA), stream.finish()], 1)
         poses.append(torch.stack([pose_of(made_TC) for made_TC in made_BTC]))

@@ -15,7 +15,7 @@ from viseme_motion.generator import MotionGenerator
 from viseme_motion.windows import WindowConfig
 
 
-def make_loaded(system: str, **settings: Any) -> Loaded:
+def make_loaded(system: Any, **settings: Any) -> Loaded:
     """Return an untrained model that hears log-mel, with its config and face model."""
     torch.manual_seed(0)
     defaults = {
@@ -23,7 +23,7 @@ def make_loaded(system: str, **settings: Any) -> Loaded:
         "fd2talk": FD2TalkConfig(num_layers=1, dim=16, num_heads=2),
         "disenttalk": DisentTalkConfig(num_blocks=1, dim=8, num_heads=2),
     }
-    config = MotionConfig(system=system, **{**defaults, **settings})
+    config = MotionConfig(**{"system": system, **defaults, **settings})
     config = pinned(config, FACE.name)
     model = build_model(config, FACE.name)
     size = model.channels

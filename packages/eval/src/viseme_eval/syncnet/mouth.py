@@ -56,8 +56,8 @@ class MouthShape(nn.Module):
 
         In units of about the size of movements; the mouth's place in the face is still in it.
         """
-        # The model's axes: y up, z to the camera.
-        points_TK3 = points_TK3 * points_TK3.new_tensor([1.0, -1.0, -1.0])
+        # Pictures have y down and depth away from the camera, the model neither: half a turn, which
+        # the rotation includes.
         rigid_TR3 = points_TK3[..., self._rigid, :]
         middle_T13 = rigid_TR3.mean(-2, keepdim=True)
         rotation_T33, scale_T = turn_onto(rigid_TR3 - middle_T13, self.template_R3)
