@@ -19,6 +19,12 @@ POINTS = face(120)
 SAMPLES = 0.1 * torch.randn(120 * 640, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(_fixed_seed):
+    # Many small steps are faster so.
+    torch.set_num_threads(1)
+
+
 def save(path, seed=0, stage=STAGE, **options):
     torch.manual_seed(seed)
     model = SyncModel(TOY)

@@ -24,6 +24,12 @@ CONFIGS = Path(__file__).parents[2] / "packages/eval/configs/syncnet"
 SMALL = {"dim": 16, "embedding": 8, "max_shift": 8, "num_negatives": 4}
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(_fixed_seed):
+    # Many small steps are faster so.
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     # Validation has clips of 123 and 207 frames, training one of 255 and test one of 252.
