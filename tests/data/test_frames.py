@@ -1,3 +1,4 @@
+import gc
 from fractions import Fraction
 
 import av
@@ -17,7 +18,7 @@ from tests.data.make_media import (
 )
 from viseme_core.types import count_frames
 from viseme_data.container import MediaError
-from viseme_data.frames import read_frames
+from viseme_data.frames import read_frames, read_pictures
 
 NO_REORDERING = {"bf": "0"}
 
@@ -188,3 +189,17 @@ def test_colours_follow_the_matrix_and_range_that_the_file_names(
     g = (level - red * r - blue * b) / (1 - red - blue)
     seen = next(read_frames(path))[24, 32]
     np.testing.assert_allclose(seen, np.array([r, g, b]) * 255, atol=2)
+
+
+def test_pictures_are_gone_with_their_last_user_without_a_collector(tmp_path):
+    # One that stays keeps the memory of all that were held: the decoder frees them together.
+    path = write_media(tmp_path / "video.mp4", Pictures(number=20, rotation=(90, False)))
+    gc.collect()
+    gc.disable()
+    try:
+        pictures = list(read_pictures(path, threads=1))
+        assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) >= 20
+        del pictures
+        assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) == 0
+    finally:
+        gc.enable()

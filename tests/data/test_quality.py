@@ -86,6 +86,16 @@ def test_measures_are_what_the_clip_was_made_with(track: FaceTrack, clip: ClipMe
     assert float(clip.turn_T.max()) == pytest.approx(np.rad2deg(0.3), abs=3)
 
 
+def test_luma_and_its_shades_measure_the_same() -> None:
+    luma = [16 + (crop[..., 1] * (219 / 255)).astype(np.uint8) for crop in pictures(8)]
+    seen, expected = PictureMeasures(), PictureMeasures()
+    for crop in luma:
+        seen.push(crop, is_luma=True)
+        expected.push((crop - 16.0) * 255 / 219)
+    for name in ("sharpness", "contrast", "change"):
+        assert getattr(seen, name) == pytest.approx(getattr(expected, name), rel=1e-4)
+
+
 def test_shifting_a_face_out_of_the_picture_counts_the_points_outside(
     track: FaceTrack, fitted: FittedClip
 ) -> None:

@@ -160,3 +160,52 @@ def test_without_disentangling_there_is_one_region_and_nothing_else_changes():
     enters = 64 * 24 + 24
     assert num_parameters(one.net.enter) == enters
     assert num_parameters(full.net.enter) == 64 * 8 + 3 * 8
+
+
+def test_noise_follows_from_the_velocity_and_its_error_is_that_of_the_velocity():
+    model, batch = make(velocity=True), make_batch(MANY, dtype=torch.float64)
+    draws, seen = Draws(1, 2, range(MANY)), spied(model)
+    losses = model.loss(batch, draws)
+    clean = clean_of(model, batch).numpy()
+    is_known_BT, mask_BT = (x.numpy() for x in draw_window(batch.mask_BT, WINDOWS, draws))
+    noise = draws.normal("diffusion/noise", 12, 64).numpy()
+    level = abar()[seen["step"].numpy()][:, None, None]
+    velocity = np.sqrt(level) * noise - np.sqrt(1 - level) * clean
+    error = (seen["answer"].detach().numpy() - velocity) ** 2
+    wanted = [error[b][mask_BT[b] & ~is_known_BT[b]].mean() for b in range(MANY)]
+    assert losses["noise"].item() == pytest.approx(np.mean(wanted), rel=1e-4)
+
+
+def test_with_velocities_a_network_that_knows_the_motion_is_sampled_to_it():
+    model, batch = make(velocity=True), make_batch(2, dtype=torch.float64)
+    clean = clean_of(model, batch)
+
+    def know(noisy_BTC, step_B, **_):
+        level = torch.from_numpy(abar())[step_B].expand(len(noisy_BTC))[:, None, None]
+        noise = (noisy_BTC - level.sqrt() * clean) / (1 - level).sqrt()
+        return level.sqrt() * noise - (1 - level).sqrt() * clean
+
+    model.net.forward = know
+    found_BTC = model.sample(
+        batch.audio_BTA,
+        torch.randn_like(clean),
+        torch.zeros_like(clean),
+        torch.zeros(clean.shape[:2], dtype=torch.bool),
+        SamplerConfig(solver="ddim", num_steps=20),
+        Draws(0, 0, range(2)),
+    )
+    torch.testing.assert_close(model.motion_scale(found_BTC), clean, rtol=0, atol=1e-3)
+
+
+def test_errors_are_weighted_by_what_they_move():
+    model, batch = make(), make_batch(MANY, dtype=torch.float64)
+    moves_C = torch.rand(64, dtype=torch.float64) + 0.1
+    model.importance.set(moves_C, 0.5)
+    draws, seen = Draws(1, 2, range(MANY)), spied(model)
+    found = model.loss(batch, draws)["noise"].item()
+    is_known_BT, mask_BT = (x.numpy() for x in draw_window(batch.mask_BT, WINDOWS, draws))
+    error = (seen["answer"].detach() - draws.normal("diffusion/noise", 12, 64)).numpy() ** 2
+    weight = (moves_C * model.motion_scale.std).numpy()
+    error *= weight / weight.mean()
+    wanted = [error[b][mask_BT[b] & ~is_known_BT[b]].mean() for b in range(MANY)]
+    assert found == pytest.approx(np.mean(wanted), rel=1e-4)

@@ -13,6 +13,7 @@ from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.disenttalk.net import (
     AudioFusion,
     Block,
+    LearnedDistance,
     MultiScaleConvolution,
     RegionAttention,
     RegionDenoiser,
@@ -220,3 +221,17 @@ def test_any_length_and_precision_keeps_its_shape_and_type(frames, dtype):
     assert found.shape == (1, frames, 64)
     assert found.dtype == dtype
     assert found.isfinite().all()
+
+
+def test_heads_that_prefer_near_sounds_begin_with_halving_slopes_either_way():
+    bias_NTU = LearnedDistance(3)(torch.ones(4, 5, dtype=torch.bool)).detach().numpy()
+    for head, slope in enumerate((1.0, 0.5, 0.25)):
+        expected = [[-slope * abs(u - t) for u in range(5)] for t in range(4)]
+        np.testing.assert_allclose(bias_NTU[head], expected, rtol=1e-6)
+
+
+def test_a_future_sound_moves_no_past_frame_also_where_near_sounds_are_preferred():
+    fusion = AudioFusion(8, AUDIO_DIM, 2, window=None, ahead=0, prefer_near=True).double()
+    motion, mask = torch.randn(1, 9, 8, dtype=F64), torch.ones(1, 9, dtype=torch.bool)
+    audio = torch.randn(1, 9, AUDIO_DIM, dtype=F64)
+    assert moved(lambda heard: fusion(motion, heard, mask), audio, 4) == list(range(4, 9))

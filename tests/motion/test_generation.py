@@ -177,3 +177,25 @@ def test_sound_of_other_voices_or_another_width_and_after_the_end_is_refused(sys
     for call in (stream.finish, lambda: stream.push(sound(1, 2))):
         with pytest.raises(ValueError, match="this stream is finished"):
             call()
+
+
+@both
+def test_motion_goes_on_from_the_frames_it_is_given(system):
+    model, audio_BTA = make_model(system), sound(20)
+    free_BTC = motion_of(model, audio_BTA)
+    start_BTC = torch.full((1, 2, model.channels), 0.7)
+    found_BTC = motion_of(model, audio_BTA, start_BTC=start_BTC)
+    assert found_BTC.shape == free_BTC.shape
+    assert torch.equal(found_BTC[:, :2], start_BTC)
+    assert not torch.equal(found_BTC[:, 2:], free_BTC[:, 2:])
+    # What a stream has settled itself is no different from what it is given.
+    again_BTC = motion_of(model, audio_BTA, start_BTC=found_BTC[:, :2])
+    assert torch.equal(again_BTC, found_BTC)
+
+
+@both
+def test_more_frames_to_start_from_than_a_window_may_know_are_refused(system):
+    model = make_model(system)
+    start_BTC = torch.zeros(1, model.windows.known + 1, model.channels)
+    with pytest.raises(ValueError, match=f"at most {model.windows.known} frames"):
+        motion_of(model, sound(20), start_BTC=start_BTC)

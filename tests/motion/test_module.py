@@ -16,6 +16,7 @@ from viseme_motion.datamodule import MotionDataConfig, MotionDataModule
 from viseme_motion.disenttalk.model import DisentTalkModel
 from viseme_motion.generation import generate_windows
 from viseme_motion.module import MotionModule
+from viseme_motion.motion_file import load_motion
 
 # Lightning warns of its own deprecations and advises on loaders and loggers.
 pytestmark = pytest.mark.filterwarnings(
@@ -183,10 +184,16 @@ def test_validation_measures_what_it_generates(speakers, trained):
     assert isinstance(module, MotionModule)
     distances = []
     for batch in cli.datamodule.val_dataloader():
+        start_B1C = torch.cat([batch.expression_BTC, batch.pose_BT6], -1)[:, :1]
         made_BTC = generate_windows(
-            module.model, batch.audio_BTA, module.sampler, voices=batch.index_B.tolist()
+            module.model,
+            batch.audio_BTA,
+            module.sampler,
+            voices=batch.index_B.tolist(),
+            start_BTC=start_B1C,
         )
-        for i, mask_T in enumerate(batch.mask_BT):
+        for i, mask_T in enumerate(batch.mask_BT.clone()):
+            mask_T[0] = False  # the portrait, which is given
             made, true, mean = (
                 FACE.landmarks(batch.identity_BI[i], expression_TC, "mp478")
                 for expression_TC in (
@@ -199,3 +206,18 @@ def test_validation_measures_what_it_generates(speakers, trained):
             distances.append((made - true)[:, list(LIP)].norm(dim=-1).mean() / width)
     assert len(distances) > 4
     assert found["val/lip_distance"] == pytest.approx(float(np.mean(distances)), rel=1e-4)
+
+
+def test_predicted_motion_is_written_sample_by_sample(speakers, trained, tmp_path):
+    cli = validate(speakers, trained, "fd2talk", "--ckpt_path", "last",
+                   "--data.config.evaluation_frames", "30",
+                   "--model.sampler", "{solver: dpm++, num_steps: 2}")  # fmt: skip
+    module, batch = cli.model, next(iter(cli.datamodule.val_dataloader()))
+    cli.trainer._default_root_dir = str(tmp_path)
+    module.predict_step(batch, 0)
+    for i, index in enumerate(batch.index_B.tolist()):
+        motion = load_motion(tmp_path / "motion" / f"{index:06d}.safetensors")
+        assert motion.num_frames == int(batch.mask_BT[i].sum())
+        assert torch.equal(motion.expression[0], batch.expression_BTC[i, 0])
+        assert torch.equal(motion.identity, batch.identity_BI[i])
+        assert motion.face_model == FACE.name

@@ -43,6 +43,17 @@ def test_scores_are_what_their_names_say():
     assert float(scores["diversity"]) == pytest.approx(diversity, rel=1e-4)
 
 
+def test_lips_that_come_two_frames_late_are_forgiven_and_three_are_not():
+    walk_TC = 0.3 * FACE.expression_std_E * torch.randn(60, 64)
+    near = [
+        float(MONITOR.scores(walk_TC[5 - lag : 55 - lag], walk_TC[5:55], REST, NOBODY)[name])
+        for lag in (2, 3)
+        for name in ("lip_correlation", "lip_correlation_near")
+    ]
+    assert near[1] == pytest.approx(1, abs=1e-6)
+    assert max(near[0], near[2], near[3]) < 0.6
+
+
 def test_the_truth_is_at_no_distance_from_itself():
     scores = MONITOR.scores(talking(), talking(), REST, NOBODY)
     assert scores["lip_distance"] == 0

@@ -86,3 +86,15 @@ def test_masks_follow_their_inequalities(queries, keys):
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(ValueError, match="width 10 must be a multiple of the number of heads, 4"):
         Attention(10, 4)
+
+
+def test_a_bias_is_added_to_what_query_and_key_agree_on():
+    attention = Attention(8, 2).double()
+    queries_BTD, keys_BUD = torch.randn(2, 3, 4, 8, dtype=torch.float64)
+    bias_NTU = torch.randn(2, 4, 4, dtype=torch.float64)
+    mask_BTU = causal_mask(4, 4, 1, device=CPU).expand(3, -1, -1)
+    theirs = as_torch_has_it(attention, 8)
+    added = bias_NTU.masked_fill(~mask_BTU[:1], float("-inf")).repeat(3, 1, 1)
+    expected, _ = theirs(queries_BTD, keys_BUD, keys_BUD, attn_mask=added)
+    found = attention(queries_BTD, keys_BUD, mask_BTU, bias_NTU)
+    torch.testing.assert_close(found, expected)

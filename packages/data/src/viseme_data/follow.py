@@ -1,5 +1,6 @@
 """Faces of single frames to tracks: one person from appearing to leaving, without gaps."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from viseme_data.boxes import area, box_of, shared_area
+from viseme_data.boxes import area, box_of
 
 # Intersection over union from which two boxes of successive frames can be one face.
 _MIN_OVERLAP = 0.25
@@ -77,6 +78,8 @@ class FaceTrack:
 @dataclass
 class _OpenTrack:
     start: int
+    box: list[float]
+    """Around the last face."""
     faces: list[np.ndarray] = field(default_factory=list)
     interpolated: list[bool] = field(default_factory=list)
 
@@ -84,7 +87,7 @@ class _OpenTrack:
     def last(self) -> int:
         return self.start + len(self.faces) - 1
 
-    def add(self, time: int, face_K3: np.ndarray) -> None:
+    def add(self, time: int, face_K3: np.ndarray, box: list[float]) -> None:
         """Add a face, and those between the last one and it on straight lines."""
         if self.faces:
             before, gap = self.faces[-1], time - self.last
@@ -93,6 +96,7 @@ class _OpenTrack:
                 self.interpolated.append(True)
         self.faces.append(face_K3)
         self.interpolated.append(False)
+        self.box = box
 
 
 class FaceFollower:
@@ -121,21 +125,21 @@ class FaceFollower:
         if is_cut:
             self._close(self._open)
         self._close([t for t in self._open if self._now - t.last > self.config.max_gap + 1])
-        boxes = [box_of(face) for face in faces]
+        boxes = [box_of(face).tolist() for face in faces]
         pairs = [
-            (_affinity(box_of(track.faces[-1]), box, self._now - track.last), row, column)
+            (_affinity(track.box, box, self._now - track.last), row, column)
             for row, track in enumerate(self._open)
             for column, box in enumerate(boxes)
         ]
         rows, columns = set[int](), set[int]()
         for affinity, row, column in sorted(pairs, key=lambda p: (-p[0], p[1], p[2])):
             if affinity > 0 and row not in rows and column not in columns:
-                self._open[row].add(self._now, faces[column])
+                self._open[row].add(self._now, faces[column], boxes[column])
                 rows.add(row)
                 columns.add(column)
         for column, face in enumerate(faces):
             if column not in columns:
-                self._open.append(_OpenTrack(self._now, [face], [False]))
+                self._open.append(_OpenTrack(self._now, boxes[column], [face], [False]))
         self._now += 1
 
     def finish(self) -> list[FaceTrack]:
@@ -221,20 +225,24 @@ def _meet(one: FaceTrack, other: FaceTrack) -> bool:
     return one.start_frame < other.end_frame and other.start_frame < one.end_frame
 
 
-def _affinity(last_4: np.ndarray, box_4: np.ndarray, elapsed: int) -> float:
+def _affinity(last: list[float], box: list[float], elapsed: int) -> float:
     """Return how well a box goes on with a track: above 0 if it can at all, more is better."""
-    shared = shared_area(last_4, box_4)
-    union = area(last_4) + area(box_4) - shared
-    overlap = float(shared / union) if union > 0 else 0.0
+    # Plain numbers: numpy takes longer to start than to reckon.
+    (left, top, right, bottom), (left_2, top_2, right_2, bottom_2) = last, box
+    width, height = right - left, bottom - top
+    width_2, height_2 = right_2 - left_2, bottom_2 - top_2
+    across = max(0.0, min(right, right_2) - max(left, left_2))
+    shared = across * max(0.0, min(bottom, bottom_2) - max(top, top_2))
+    union = width * height + width_2 * height_2 - shared
+    overlap = shared / union if union > 0 else 0.0
     if overlap >= _MIN_OVERLAP:
         return 1 + overlap
     # A fast move, or a gap: near enough, and as large.
-    sides = [float((box[2:] - box[:2]).max()) for box in (last_4, box_4)]
+    sides = max(width, height), max(width_2, height_2)
     if not 0 < max(sides) <= _MAX_ZOOM * min(sides):
         return 0.0
-    centres = [(box[:2] + box[2:]) / 2 for box in (last_4, box_4)]
-    moved = float(np.linalg.norm(centres[0] - centres[1])) / max(sides)
-    return max(0.0, 1 - moved / (0.5 + _MOVE_PER_FRAME * elapsed))
+    distance = math.hypot(left_2 + right_2 - left - right, top_2 + bottom_2 - top - bottom) / 2
+    return max(0.0, 1 - distance / max(sides) / (0.5 + _MOVE_PER_FRAME * elapsed))
 
 
 def _parts(track: _OpenTrack, max_frames: int) -> Iterator[FaceTrack]:

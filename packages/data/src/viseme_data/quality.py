@@ -37,6 +37,8 @@ _BLANK_CONTRAST = 4.0
 _STILL_CHANGE = 0.05
 # Sharpness changes slowly, and takes most of the time of measuring.
 _SHARPNESS_EVERY = 4
+# Video counts luma from 16 to 235, measures are in shades of 255.
+_BLACK, _PER_SHADE = np.float32(16), np.float32(255 / 219)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +98,17 @@ class PictureMeasures:
     """Mean difference to the crop before, in shades of 255; the first has none."""
     _before: np.ndarray | None = field(default=None, repr=False)
 
-    def push(self, crop: np.ndarray) -> None:
-        """Measure the next crop: uint8 RGB (H, W, 3), or shades of 255 (H, W)."""
+    def push(self, crop: np.ndarray, *, is_luma: bool = False) -> None:
+        """Measure the next crop.
+
+        Args:
+            crop: uint8 RGB (H, W, 3), or one number per pixel (H, W).
+            is_luma: The latter is luma as video counts it, not shades of 255.
+        """
         if len(self.contrast) % _SHARPNESS_EVERY == 0:
-            self.sharpness.append(sharpness_of(crop))
-        shade_HW = _shade_of(crop[::2, ::2])
+            self.sharpness.append(sharpness_of(crop, is_luma=is_luma))
+        # Few pixels are converted: all of them would take longer than the measures.
+        shade_HW = _shade_of(crop[::2, ::2], is_luma)
         self.contrast.append(float(shade_HW.std()))
         if self._before is not None:
             self.change.append(float(np.abs(shade_HW - self._before).mean()))
@@ -121,27 +129,29 @@ class PictureMeasures:
         return longest
 
 
-def sharpness_of(crop: np.ndarray) -> float:
+def sharpness_of(crop: np.ndarray, *, is_luma: bool = False) -> float:
     """Return how much fine detail a face shows: 0 for none, about 1 for white noise.
 
     Variance of the Laplacian over 20 times the variance of the picture, in the middle of the crop,
     so that contrast and light do not count. Compare crops of one size only.
 
     Args:
-        crop: Crop, uint8 RGB (H, W, 3), or shades (H, W).
+        crop: Crop, uint8 RGB (H, W, 3), or one number per pixel (H, W).
+        is_luma: The latter is luma as video counts it, not shades of 255.
     """
     height, width = crop.shape[:2]
     top, left = (round(length * (1 - _FACE_SHARE) / 2) for length in (height, width))
-    face = _shade_of(crop[top : height - top, left : width - left])
+    face = _shade_of(crop[top : height - top, left : width - left], is_luma)
     around = face[:-2, 1:-1] + face[2:, 1:-1] + face[1:-1, :-2] + face[1:-1, 2:]
     # 20 is what the Laplacian makes of white noise: 4 squared and four times 1.
     variance = float(face.var())
     return float((around - 4 * face[1:-1, 1:-1]).var()) / (20 * variance) if variance else 0.0
 
 
-def _shade_of(crop: np.ndarray) -> np.ndarray:
+def _shade_of(crop: np.ndarray, is_luma: bool) -> np.ndarray:
     # Green is most of luma, and the one channel that video keeps whole.
-    return (crop[..., 1] if crop.ndim == 3 else crop).astype(np.float32, copy=False)
+    shade_HW = (crop[..., 1] if crop.ndim == 3 else crop).astype(np.float32, copy=False)
+    return (shade_HW - _BLACK) * _PER_SHADE if is_luma else shade_HW
 
 
 def measure(

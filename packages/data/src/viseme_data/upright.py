@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from viseme_data.container import MAX_SIDE_PX, MediaError
 
 Matrix = Literal["bt601", "bt709"]
 
+# PyAV's stubs leave its argument out.
+_side_data_of: Any = SideDataContainer
 
 # What H.264 numbers the matrices of BT.601, in both of its names, and of BT.709; 2 is unknown.
 _MATRICES: dict[int, Matrix] = {2: "bt601", 5: "bt601", 6: "bt601", 1: "bt709"}
@@ -130,7 +132,9 @@ def _plane(plane: Any) -> np.ndarray:
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int]:
     """Return a, b, c, d of x' = a x + c y, y' = b x + d y; x to the right, y down."""
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    # Not `frame.side_data`: a frame keeps that, and it the frame. Until such a circle is collected,
+    # the frame's buffer keeps the decoder's whole pool, every picture that was held at a time.
+    data = _side_data_of(frame).get(Type.DISPLAYMATRIX)
     if data is None:
         return (1, 0, 0, 1)
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()

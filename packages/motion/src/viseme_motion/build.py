@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from viseme_core.checkpoint import load_stage, load_weights
 from viseme_core.config import from_plain
+from viseme_core.types import NUM_EXPRESSION, NUM_IDENTITY
 from viseme_face import MorphableModel
 from viseme_motion.config import MotionConfig
 from viseme_motion.disenttalk.model import DisentTalkModel
 from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.fd2talk.model import FD2TalkModel
+from viseme_motion.hearing import build_hearing
 
 MotionModel = FD2TalkModel | DisentTalkModel
 
@@ -20,20 +25,39 @@ EXPERT_STAGE = "lip-expert"
 
 
 def build_model(
-    config: MotionConfig, face_model: str, expert: LipExpert | None = None
+    config: MotionConfig, face_model: MorphableModel | str, expert: LipExpert | None = None
 ) -> MotionModel:
     """Return the model of a pinned config, untrained.
 
     Args:
         config: Settings.
-        face_model: Name of the face model of its coefficients.
+        face_model: Face model of its coefficients; for inference its name is enough.
         expert: Judge for the sync loss; without one there is none.
     """
+    name = face_model if isinstance(face_model, str) else face_model.name
+    is_causal = config.system == "disenttalk"
+    hearing = build_hearing(config.audio_dim, config.context_dim, is_causal=is_causal)
     if config.system == "fd2talk":
-        return FD2TalkModel(config.fd2talk, config.windows, config.audio_dim, expert)
-    chosen = config.disenttalk
-    subspaces = Subspaces(chosen.lip, chosen.eye, face_model)
-    return DisentTalkModel(chosen, config.windows, config.audio_dim, subspaces, expert)
+        model: MotionModel = FD2TalkModel(
+            config.fd2talk, config.windows, config.audio_dim, expert, hearing
+        )
+    else:
+        chosen = config.disenttalk
+        subspaces = Subspaces(chosen.lip, chosen.eye, name)
+        model = DisentTalkModel(
+            chosen, config.windows, config.audio_dim, subspaces, expert, hearing
+        )
+    if config.weigh_movement and isinstance(face_model, MorphableModel):
+        model.importance.set(movement_of(face_model), config.weigh_movement)
+    return model
+
+
+def movement_of(model: MorphableModel) -> Tensor:
+    """Return how far one unit of each expression coefficient moves the face's landmarks, (64,)."""
+    neutral_I = torch.zeros(NUM_IDENTITY)
+    moved_EK3 = model.landmarks(neutral_I, torch.eye(NUM_EXPRESSION), "mp478")
+    still_1K3 = model.landmarks(neutral_I, torch.zeros(1, NUM_EXPRESSION), "mp478")
+    return (moved_EK3 - still_1K3).flatten(1).norm(dim=1)
 
 
 def load_model(path: Path | str) -> tuple[MotionModel, MotionConfig, str]:

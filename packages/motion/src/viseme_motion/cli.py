@@ -2,6 +2,7 @@
 
 python -m viseme_motion fit --config packages/motion/configs/fd2talk/tiny.yaml
 python -m viseme_motion test --config ... --ckpt_path runs/motion/fd2talk/tiny
+python -m viseme_motion predict --config ... --ckpt_path runs/motion/fd2talk/tiny
 python -m viseme_motion expert fit --config packages/motion/configs/fd2talk/expert.yaml
 python -m viseme_motion subspaces DATA --out subspaces.json
 python -m viseme_motion reproduce
@@ -26,12 +27,12 @@ from viseme_motion.reproduce import Reproduction
 
 
 class MotionCLI(StageCLI):
-    """Trains, validates and tests voice to motion."""
+    """Trains, validates and tests voice to motion, and writes it for samples of the test split."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """Return the verbs."""
-        return offer("fit", "validate", "test")
+        return offer("fit", "validate", "test", "predict")
 
 
 def subspaces(
@@ -64,6 +65,7 @@ def reproduce(
     out: Path = Path("runs/reproduce/motion"),
     speakers: int = 60,
     minutes: float = 60.0,
+    jobs: int = 1,
     extra: tuple[str, ...] = (),
 ) -> None:
     """Train both systems and every ablation on one synthetic corpus and write a table.
@@ -72,9 +74,10 @@ def reproduce(
         out: Folder of corpus, experts, rows and `table.md`; what is there is not done again.
         speakers: Synthetic speakers.
         minutes: How long they speak, all together.
+        jobs: Rows that are trained at once, each on one thread if there are more than one.
         extra: Further switches for every training, such as --trainer.max_steps=10.
     """
-    table = Reproduction(out, speakers, minutes, extra).run()
+    table = Reproduction(out, speakers, minutes, jobs, extra).run()
     print(table.read_text())
 
 

@@ -27,6 +27,12 @@ class MotionConfig:
     """Audio encoder, log-mel by default; training data must have been prepared with it."""
     audio_dim: int = 320
     """Width of the audio features: 320 for log-mel, 768 or 384 for speech models."""
+    context_dim: int = 0
+    """Width of convolutions that tell each frame of sound what is around it: for log-mel, which
+    does not know; 0 leaves the features as they are, as the papers do with their speech models."""
+    weigh_movement: float = 0.0
+    """How far errors of a coefficient count by what it moves of the face: 0 counts all alike, in
+    units of their spread; 1 in proportion to the movement; between them, its power."""
     face_model: str = "builtin"
     """Face model of the coefficients: `builtin`, or a face file."""
     expert: str | None = None
@@ -36,6 +42,10 @@ class MotionConfig:
         if self.audio is None:
             # As the field's default, YAML would be merged into it, whatever encoder it names.
             object.__setattr__(self, "audio", LogMelConfig())
+        if self.context_dim < 0:
+            raise ValueError(f"context_dim must not be negative, got {self.context_dim}")
+        if not 0 <= self.weigh_movement <= 1:
+            raise ValueError(f"weigh_movement must lie in [0, 1], got {self.weigh_movement}")
 
     def needs_expert(self) -> bool:
         """Return whether training has a sync loss."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch.utils.data import DataLoader
+
 from viseme_data.datamodule import ClipDataModule, DataConfig
 from viseme_data.synthetic.config import SynthesizeConfig
 from viseme_motion.scaling import RunningMoments
@@ -89,6 +91,10 @@ class MotionDataModule(ClipDataModule):
             seed=wanted.seed,
         )
         synthesize(settings, out=Path(self.config.path), workers=self.config.num_workers)
+
+    def predict_dataloader(self) -> DataLoader:
+        """Return the loader of the test clips: their motion is what is predicted."""
+        return self.test_dataloader()
 
     def moments(self) -> dict[str, RunningMoments]:
         """Return mean and deviation of expression, pose and sound over the training clips."""

@@ -31,10 +31,15 @@ class MotionEditor:
         kit: The face.
         job: What is wanted.
         has_pose: Whether there is a model of pose.
+        knows_portrait: Whether the model is told the reference's expression; what it makes then
+            rests around it already.
     """
 
-    def __init__(self, kit: FaceKit, job: Job, *, has_pose: bool) -> None:
+    def __init__(
+        self, kit: FaceKit, job: Job, *, has_pose: bool, knows_portrait: bool = False
+    ) -> None:
         self._kit = kit
+        self._knows_portrait = knows_portrait
         self._control = job.control
         self._reference = None if job.reference is None else _one_frame(kit, job.reference)
         clip = None if job.clip is None else _clip(kit, job.clip, "the clip")
@@ -63,6 +68,13 @@ class MotionEditor:
             self._blinks = BlinkPlan(job.control.blinks_per_sec, job.seed)
         # Asked for now, so that a face that cannot be edited is refused before it is generated.
         self._model = kit.model if job.control.close_in_silence else None
+
+    @property
+    def portrait(self) -> Tensor:
+        """Expression (64,) of the reference; NaN without one."""
+        if self._reference is None:
+            return torch.full((NUM_EXPRESSION,), torch.nan)
+        return self._reference.expression[0]
 
     def edit(self, expression_TC: Tensor, pose_T6: Tensor | None, shut_T: Tensor | None) -> Motion:
         """Return the motion of the next frames.
@@ -97,9 +109,10 @@ class MotionEditor:
             return expression_TC
         start_C = self._reference.expression[0]
         # Lips must still meet where the voice closes them.
-        others = non_lip(self._kit)
         shift_C = torch.zeros_like(start_C)
-        shift_C[others] = (start_C - self._kit.mean_expression)[others]
+        if not self._knows_portrait:
+            others = non_lip(self._kit)
+            shift_C[others] = (start_C - self._kit.mean_expression)[others]
         return torch.lerp(
             start_C.expand_as(expression_TC),
             expression_TC + shift_C,

@@ -25,6 +25,12 @@ class MotionStream:
         seed: Another seed is another motion for the same voice.
         voices: Number of each voice: its noise depends on it and the seed, not on its company.
         windows: Plan to generate by; the one that the model was trained for by default.
+        portrait_BC: Expression of the voices' faces at rest; NaN where it is not known.
+        start_BTC: Motion of the voices' first frames, where it is known, such as a portrait's; in
+            the coefficients' own units. It is not given back.
+
+    Raises:
+        ValueError: If there is more of it than a window may begin with.
     """
 
     def __init__(
@@ -35,6 +41,8 @@ class MotionStream:
         seed: int,
         voices: list[int],
         windows: WindowConfig | None = None,
+        portrait_BC: Tensor | None = None,
+        start_BTC: Tensor | None = None,
     ) -> None:
         self._model = model
         self._plan = windows or model.windows
@@ -44,10 +52,20 @@ class MotionStream:
         self._first = 0
         self._settled = 0
         self._is_over = False
+        self._portrait_BC = portrait_BC
         self._audio_BTA = model.audio_scale.mean.new_zeros(
             len(voices), 0, len(model.audio_scale.mean)
         )
         self._motion_BTC = torch.zeros(len(voices), 0, model.channels)
+        if start_BTC is not None:
+            check_shape(start_BTC, f"{len(voices)} T {model.channels}", name="start_BTC")
+            if start_BTC.shape[1] > self._plan.known:
+                raise ValueError(
+                    f"at most {self._plan.known} frames of a window may be known; got "
+                    f"{start_BTC.shape[1]} to start from"
+                )
+            self._motion_BTC = start_BTC.cpu()
+            self._settled = start_BTC.shape[1]
 
     @property
     def heard(self) -> int:
@@ -95,6 +113,7 @@ class MotionStream:
             seed=self._seed,
             voices=[self._voices[row] for row in rows],
             windows=self._plan,
+            portrait_BC=None if self._portrait_BC is None else self._portrait_BC[rows],
         )
         part._first, part._settled, part._is_over = self._first, self._settled, self._is_over
         part._audio_BTA = self._audio_BTA[rows]
@@ -134,6 +153,7 @@ class MotionStream:
             is_known_BT.to(device),
             self._sampler,
             Draws(self._seed, window.start, self._voices),
+            None if self._portrait_BC is None else self._portrait_BC.to(audio_BTA),
         ).cpu()
         new_BTC = found_BTC[:, num_known : window.settles - window.start]
         self._motion_BTC = torch.cat([self._motion_BTC, new_BTC], 1)
@@ -157,8 +177,10 @@ def generate_windows(
     *,
     seed: int = 0,
     voices: list[int] | None = None,
+    portrait_BC: Tensor | None = None,
+    start_BTC: Tensor | None = None,
 ) -> Tensor:
-    """Return the coefficients (B, T, C) of voices of equal length.
+    """Return the coefficients (B, T, C) of voices of equal length, those to start from included.
 
     Args:
         model: Trained model.
@@ -166,7 +188,17 @@ def generate_windows(
         sampler: Solver, steps, guidance.
         seed: Seed of the noise.
         voices: Number of each voice; 0 to B - 1 by default.
+        portrait_BC: Expression of the faces at rest, where it is known.
+        start_BTC: Motion of the first frames, where it is known.
     """
     voices = list(range(len(audio_BTA))) if voices is None else voices
-    stream = MotionStream(model, sampler, seed=seed, voices=voices)
-    return torch.cat([stream.push(audio_BTA), stream.finish()], 1)
+    stream = MotionStream(
+        model,
+        sampler,
+        seed=seed,
+        voices=voices,
+        portrait_BC=portrait_BC,
+        start_BTC=start_BTC,
+    )
+    known = [] if start_BTC is None else [start_BTC.cpu()]
+    return torch.cat([*known, stream.push(audio_BTA), stream.finish()], 1)

@@ -258,19 +258,22 @@ class MotionGenerator:
     ) -> tuple[list[Voice], Lockstep]:
         """Return the voices of jobs, to be told what to hear, and what moves them on."""
         has_pose = self._kit.mean_pose is not None
-        editors = [MotionEditor(self._kit, job, has_pose=has_pose) for job in jobs]
-        seeds = [job.seed for job in jobs]
+        knows = self._model.config.portrait
+        editors = [
+            MotionEditor(self._kit, job, has_pose=has_pose, knows_portrait=knows) for job in jobs
+        ]
+        shared = {
+            "seed": 0,
+            "voices": [job.seed for job in jobs],
+            "portrait_BC": torch.stack([editor.portrait for editor in editors]),
+        }
         windows = self._preset.windows(self._model.windows)
         # The seed takes the voice's number, so that each voice is what it would be alone.
-        streams = [
-            MotionStream(self._model, self._preset.sampler, seed=0, voices=seeds, windows=windows)
-        ]
+        streams = [MotionStream(self._model, self._preset.sampler, windows=windows, **shared)]
         if self._poser is not None and any(editor.pose == "model" for editor in editors):
             windows = self._pose_preset.windows(self._poser.windows)
             sampler = self._pose_preset.sampler
-            streams.append(
-                MotionStream(self._poser, sampler, seed=0, voices=seeds, windows=windows)
-            )
+            streams.append(MotionStream(self._poser, sampler, windows=windows, **shared))
         look = min(LOOK_FRAMES, self._model.windows.ahead)
         voices = [
             Voice(

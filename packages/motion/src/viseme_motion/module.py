@@ -16,6 +16,7 @@ from viseme_core.train.expert import ExpertModule
 from viseme_core.train.module import StageModule
 from viseme_core.train.optim import OptimConfig
 from viseme_core.train.systems import stored_config
+from viseme_core.types import NUM_EXPRESSION, Motion
 from viseme_motion.build import EXPERT_STAGE, STAGE, build_model, load_expert, load_judge
 from viseme_motion.config import MotionConfig, open_face_model, pinned
 from viseme_motion.datamodule import MotionDataModule
@@ -23,6 +24,7 @@ from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.generation import generate_windows
 from viseme_motion.judging import head_scores, sync_scores
 from viseme_motion.monitor import MotionMonitor
+from viseme_motion.motion_file import save_motion
 from viseme_motion.scaling import RunningMoments
 
 FILM_FRAMES = 75
@@ -61,7 +63,7 @@ class MotionModule(StageModule):
                     f"model.config.{config.system}.sync to false"
                 )
             expert = load_expert(config.expert, self._pinned, face_model)
-        super().__init__(build_model(self._pinned, face_model.name, expert), config, optim)
+        super().__init__(build_model(self._pinned, face_model, expert), config, optim)
         self.sampler = sampler or SamplerConfig(solver="dpm++", num_steps=8)
         self.face_model_name = face_model.name
         self._monitor = MotionMonitor(face_model)
@@ -102,7 +104,7 @@ class MotionModule(StageModule):
 
     def validation_step(self, batch: MotionBatch, batch_idx: int) -> None:
         """Add up the losses of windows and the scores of motion generated for the whole samples."""
-        super().validation_step(_shortened(batch, self.model.windows.length), batch_idx)
+        super().validation_step(batch, batch_idx)
         self._score(batch, self._generate(batch.audio_BTA, batch))
 
     def test_step(self, batch: MotionBatch, batch_idx: int) -> None:
@@ -112,6 +114,22 @@ class MotionModule(StageModule):
         has_other = len(batch.index_B) > 1
         wrong_BTC = self._generate(batch.audio_BTA.roll(1, 0), batch)
         self._score(batch, wrong_BTC, prefix="wrong_sound_", counts=has_other)
+
+    def predict_step(self, batch: MotionBatch, batch_idx: int) -> None:
+        """Write the motion of whole samples into `motion/` of the run, named by their numbers."""
+        folder = Path(self.trainer.default_root_dir) / "motion"
+        found_BTC = self._generate(batch.audio_BTA, batch).cpu()
+        pose_BT6 = batch.pose_BT6.cpu()
+        if self.model.channels > NUM_EXPRESSION:
+            pose_BT6 = found_BTC[..., NUM_EXPRESSION:]
+        for i, mask_T in enumerate(batch.mask_BT.cpu()):
+            motion = Motion(
+                expression=found_BTC[i, mask_T, :NUM_EXPRESSION],
+                pose=pose_BT6[i, mask_T],
+                identity=batch.identity_BI[i].cpu(),
+                face_model=self.face_model_name,
+            )
+            save_motion(motion, folder / f"{int(batch.index_B[i]):06d}.safetensors")
 
     def on_test_end(self) -> None:
         """Write the scores into the run's folder."""
@@ -126,7 +144,9 @@ class MotionModule(StageModule):
     ) -> None:
         width = batch.expression_BTC.shape[-1]
         mean_C = self.model.motion_scale.mean[:width].cpu()
-        for i, mask_T in enumerate(batch.mask_BT.cpu()):
+        mask_BT = batch.mask_BT.cpu().clone()
+        mask_BT[:, 0] = False  # given, not generated
+        for i, mask_T in enumerate(mask_BT):
             scores = self._monitor.scores(
                 found_BTC[i, mask_T, :width].cpu(),
                 batch.expression_BTC[i].cpu()[mask_T],
@@ -155,8 +175,21 @@ class MotionModule(StageModule):
         return {"val/lips": self._monitor.plot(*both, identity_I), "val/mesh": film}
 
     def _generate(self, audio_BTA: Tensor, batch: MotionBatch) -> Tensor:
-        voices = batch.index_B.tolist()
-        return generate_windows(self.model, audio_BTA, self.sampler, seed=self.seed, voices=voices)
+        """Return motion for whole samples from their first frame, the portrait, which it includes.
+
+        As the papers measure, whose reference image is the clip's first frame.
+        """
+        channels = self.model.channels
+        first_B1C = torch.cat([batch.expression_BTC, batch.pose_BT6], -1)[:, :1, :channels]
+        return generate_windows(
+            self.model,
+            audio_BTA,
+            self.sampler,
+            seed=self.seed,
+            voices=batch.index_B.tolist(),
+            portrait_BC=batch.expression_BTC[:, 0],
+            start_BTC=first_B1C,
+        )
 
 
 class LipExpertModule(ExpertModule):
@@ -239,12 +272,3 @@ def _moments_of(
             f"model.config.audio_dim to it"
         )
     return moments
-
-
-def _shortened(batch: MotionBatch, length: int) -> MotionBatch:
-    """Return a batch with at most `length` frames."""
-    cut = {
-        name: getattr(batch, name)[:, :length]
-        for name in ("expression_BTC", "pose_BT6", "audio_BTA", "mask_BT")
-    }
-    return batch._replace(**cut)

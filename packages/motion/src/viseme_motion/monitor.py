@@ -9,7 +9,7 @@ from torch import Tensor
 
 from viseme_core.types import FPS
 from viseme_eval.functional.blinks import detect_blinks
-from viseme_eval.functional.curves import curve_correlation
+from viseme_eval.functional.curves import best_lag, curve_correlation
 from viseme_face import MorphableModel, eye_aspect_ratio, lip_opening, pose_vertices
 from viseme_face.layouts import LIP
 from viseme_face.raster import rasterize
@@ -17,7 +17,9 @@ from viseme_face.shading import render_normals
 
 MESH_SIZE = 160
 """Side of the mesh video's frames in pixels."""
-# So far before the camera, in model units, does DESIGN's camera put a face that fills the crop.
+NEAR_LAG = 2
+"""Frames of shift that a real clip's sound may still have after preparation."""
+# Upright, looking into the camera, where the model's own units put it.
 _STILL = (0.0,) * 6
 
 
@@ -44,11 +46,11 @@ class MotionMonitor:
 
         Returns:
             `lip_distance`, mean distance of the lips' landmarks in mouth widths, and
-            `lip_distance_of_mean`, that of the mean face; `lip_correlation` of the lip opening;
-            `lip_spread`, its deviation over the true one's; `blinks_per_sec` and
-            `true_blinks_per_sec`; `diversity`, mean deviation of the coefficients over time as a
-            share of the true one. What is not defined, such as the correlation with lips that
-            never move, is NaN.
+            `lip_distance_of_mean`, that of the mean face; `lip_correlation` of the lip opening, and
+            `lip_correlation_near`, at the best lag within two frames; `lip_spread`, its deviation
+            over the true one's; `blinks_per_sec` and `true_blinks_per_sec`; `diversity`, mean
+            deviation of the coefficients over time as a share of the true one. What is not defined,
+            such as the correlation with lips that never move, is NaN.
         """
         found_TK3, true_TK3, mean_TK3 = (
             self._model.landmarks(identity_I, expression, "mp478")
@@ -62,6 +64,7 @@ class MotionMonitor:
             "lip_distance": _distance(found_TK3[:, lips], true_TK3[:, lips]) / width,
             "lip_distance_of_mean": _distance(mean_TK3[:, lips], true_TK3[:, lips]) / width,
             "lip_correlation": curve_correlation(found_T, true_T),
+            "lip_correlation_near": best_lag(found_T, true_T, max_lag=NEAR_LAG).correlation,
             "lip_spread": found_T.std() / true_T.std(),
             "blinks_per_sec": _blinks(found_TK3) / seconds,
             "true_blinks_per_sec": _blinks(true_TK3) / seconds,

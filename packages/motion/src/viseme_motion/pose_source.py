@@ -72,12 +72,15 @@ class PoseModel:
         is_known_BT: Tensor,
         sampler: SamplerConfig,
         draws: Draws,
+        portrait_BC: Tensor | None = None,
     ) -> Tensor:
         """Return coefficients (B, T, C) as `FD2TalkModel.sample` does."""
         model = self._model
         if "pose" not in model.nets:
             # One transformer for both cannot do half of its work.
-            return model.sample(audio_BTA, start_BTC, known_BTC, is_known_BT, sampler, draws)
+            return model.sample(
+                audio_BTA, start_BTC, known_BTC, is_known_BT, sampler, draws, portrait_BC
+            )
         scaled_BTC = model.motion_scale(known_BTC)
         pose_BT6 = sample(
             model.nets["pose"],
@@ -85,11 +88,7 @@ class PoseModel:
             model.config.diffusion,
             sampler,
             draws,
-            condition={
-                "audio_BTA": model.audio_scale(audio_BTA),
-                "is_known_BT": is_known_BT,
-                "mask_BT": torch.ones_like(is_known_BT),
-            },
+            condition=model.condition(audio_BTA, is_known_BT, portrait_BC),
             start=start_BTC[..., POSE],
             constrain=hold(scaled_BTC[..., POSE], is_known_BT),
             device=audio_BTA.device,

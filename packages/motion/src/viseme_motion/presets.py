@@ -37,12 +37,12 @@ class Preset:
 # included) leaves no room for all 400 ancestral steps, so that `paper` is DDIM, as FD2Talk's Eq. 5.
 PRESETS: dict[str, dict[PresetName, Preset]] = {
     "fd2talk": {
-        "fast": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=3), known=5),
+        "fast": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=3), known=3),
         "balanced": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=10)),
         "paper": Preset(sampler=SamplerConfig(solver="ddim", num_steps=50)),
     },
     "disenttalk": {
-        "fast": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=3), known=5),
+        "fast": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=3), known=3),
         "balanced": Preset(sampler=SamplerConfig(solver="dpm++", num_steps=10, guidance_scale=1.5)),
         "paper": Preset(sampler=SamplerConfig(solver="ddim", num_steps=50, guidance_scale=1.5)),
     },

@@ -28,7 +28,11 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(
-        self, queries_BTD: Tensor, keys_BUD: Tensor | None = None, mask: Tensor | None = None
+        self,
+        queries_BTD: Tensor,
+        keys_BUD: Tensor | None = None,
+        mask: Tensor | None = None,
+        bias_NTU: Tensor | None = None,
     ) -> Tensor:
         """Return what each query gathers, shape (B, T, D).
 
@@ -37,6 +41,7 @@ class Attention(nn.Module):
             keys_BUD: What is asked; the queries themselves by default.
             mask: True where a query may look, (T, U) or (B, T, U). A query that may look nowhere
                 gathers zeros.
+            bias_NTU: Added to what each head's query and key agree on.
         """
         asked = queries_BTD if keys_BUD is None else keys_BUD
         query = rearrange(self.query(queries_BTD), "b t (n d) -> b n t d", n=self.num_heads)
@@ -45,6 +50,9 @@ class Attention(nn.Module):
         )
         if mask is not None and mask.ndim == 3:
             mask = mask[:, None]
+        if bias_NTU is not None:
+            allowed = bias_NTU if mask is None else bias_NTU.masked_fill(~mask, float("-inf"))
+            mask = allowed.to(query)
         gathered = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.out(rearrange(gathered, "b n t d -> b t (n d)"))
 

@@ -18,8 +18,6 @@ from viseme_data.write import VideoWriter
 KEY_EVERY = 10
 """Frames from one key frame to the next: a window that starts anywhere decodes nine more at most.
 """
-# Video counts luma from 16 to 235, measures are in shades of 255.
-_BLACK, _PER_SHADE = 16, np.float32(255 / 219)
 _MEASURED_PX = 256
 
 
@@ -92,7 +90,7 @@ class _Film:
             self._cut, self._shown = self._warped(picture), picture
         if self._matrix is None:
             self._matrix = self._cut.matrix if isinstance(self._cut, Planes) else "bt709"
-        self.measures.push(_shade(self._cut))
+        self.measures.push(_shade(self._cut), is_luma=isinstance(self._cut, Planes))
         return self._cut
 
     def add(self, number: int, cut: np.ndarray | Planes) -> None:
@@ -156,12 +154,10 @@ class _Film:
 
 
 def _shade(cut: np.ndarray | Planes) -> np.ndarray:
-    """Return what is measured of a crop: shades of 255, at one size, for which thresholds are."""
-    if isinstance(cut, Planes):
-        shade_HW = (cut.y_HW.astype(np.float32) - _BLACK) * _PER_SHADE
-    else:
-        shade_HW = cut[..., 1].astype(np.float32)
+    """Return what is measured of a crop: luma or green, at one size, for which thresholds are."""
+    shade_HW = cut.y_HW if isinstance(cut, Planes) else cut[..., 1]
     factor = len(shade_HW) // _MEASURED_PX
     if factor == 1:
         return shade_HW
-    return shade_HW.reshape(_MEASURED_PX, factor, _MEASURED_PX, factor).mean((1, 3))
+    cells = shade_HW.reshape(_MEASURED_PX, factor, _MEASURED_PX, factor)
+    return cells.mean((1, 3), dtype=np.float32)

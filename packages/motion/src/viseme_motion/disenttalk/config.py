@@ -20,10 +20,19 @@ class DisentTalkConfig:
     ahead: int = 0
     """Frames of sound to come that the causal cross-attention hears: 0 in the paper, whose HuBERT
     features know what follows; log-mel features do not, and mouths move before they are heard."""
+    prefer_near: bool = False
+    """Whether heads of the causal cross-attention begin by listening to near sounds, each to
+    another distance, and learn how far; off in the paper, whose features know the sentence."""
+    velocity: bool = False
+    """Whether the network says the velocity, from which the noise follows, and errors of the noise
+    (Eq. 8) are weighted by 1 / abar_t. The best network is the same; it is found in a fraction of
+    the steps, because plain Eq. 8 hardly asks at high noise, where only the sound can tell."""
     diffusion: DiffusionConfig = field(
         default_factory=lambda: DiffusionConfig(num_steps=400, target="noise")
     )
-    """Noise schedule: T = 400, and the noise is predicted (Eq. 3, 8)."""
+    """Noise schedule: T = 400, and the noise is predicted (Eq. 3, 8). The paper names no betas.
+    With the usual ones 1.8 % of the motion's power is left after 400 steps, while sampling begins
+    from noise alone; `beta_start: 2.5e-4, beta_end: 0.05` leave none, and want `velocity`."""
     drop_audio: float = 0.1
     """Share of training samples without sound, for guidance."""
     weight_sync: float = 0.01
@@ -41,6 +50,10 @@ class DisentTalkConfig:
     """Ablation, table IV: without it regions are fused without attention (Eq. 4)."""
     local: bool = True
     """Ablation, table IV: without it there is no local convolution beside the attention (Eq. 6)."""
+    portrait: bool = False
+    """Whether the network is told one frame's expression of the face that it moves, off in the
+    paper: a voice does not say how its owner smiles. Training samples then want to be longer than
+    the windows (data.frames), so that the frame comes from elsewhere."""
     sync: bool = True
     """Ablation, table IV: without it there is no sync loss, and no lip expert is needed."""
 

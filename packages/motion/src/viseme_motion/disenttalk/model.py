@@ -16,7 +16,8 @@ from viseme_motion.disenttalk.net import RegionDenoiser
 from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.experts import LipExpert
 from viseme_motion.known import draw_window, hold
-from viseme_motion.losses import squared_error
+from viseme_motion.losses import Importance, squared_error
+from viseme_motion.portrait import cut_samples, describe, nobody
 from viseme_motion.scaling import Scaler
 from viseme_motion.windows import WindowConfig
 
@@ -30,6 +31,7 @@ class DisentTalkModel(nn.Module):
         audio_dim: Width A of the audio features.
         subspaces: Directions of each region.
         expert: Judge of lip directions, for the sync loss; None where that is off.
+        hearing: What gives audio features context; by default they are heard as they are.
     """
 
     channels = NUM_EXPRESSION
@@ -42,6 +44,7 @@ class DisentTalkModel(nn.Module):
         audio_dim: int,
         subspaces: Subspaces,
         expert: LipExpert | None = None,
+        hearing: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -52,6 +55,8 @@ class DisentTalkModel(nn.Module):
         self._expert = Frozen(expert) if expert is not None and is_judged else None
         self.motion_scale = Scaler(self.channels)
         self.audio_scale = Scaler(audio_dim)
+        self.hearing = hearing or nn.Identity()
+        self.importance = Importance(self.channels)
         regions = list(subspaces.regions.values())
         if not config.disentangle:
             regions = [tuple(range(self.channels))]
@@ -59,6 +64,7 @@ class DisentTalkModel(nn.Module):
 
     def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
         """Return `loss`, the sum of its parts `noise` (Eq. 8) and `sync` (Eq. 10, y = 1)."""
+        batch, portrait_BC = cut_samples(batch, self.windows.length, draws)
         clean_BTC = self.motion_scale(batch.expression_BTC)
         is_known_BT, mask_BT = draw_window(batch.mask_BT, self.windows, draws)
         audio_BTA = self.audio_scale(batch.audio_BTA)
@@ -66,14 +72,19 @@ class DisentTalkModel(nn.Module):
         is_deaf_B = is_deaf_B.to(audio_BTA.device)
         audio_BTA = torch.where(is_deaf_B[:, None, None], self.net.null_A, audio_BTA)
         drawn = self.process.draw(clean_BTC, draws)
-        found_BTC = self.net(
+        found_BTC = self._noise(
             hold(clean_BTC, is_known_BT)(drawn.noisy, None),
             drawn.step_B,
             audio_BTA=audio_BTA,
             is_known_BT=is_known_BT,
             mask_BT=mask_BT,
+            portrait_BP=describe(self.motion_scale(portrait_BC)),
         )
-        losses = {"noise": squared_error(found_BTC, drawn.noise, mask_BT & ~is_known_BT)}
+        weight = self.importance(self.motion_scale.std)
+        if self.config.velocity:
+            weight = weight / self.process.alpha_bar(drawn.step_B).to(clean_BTC)[:, None, None]
+        wanted_BT = mask_BT & ~is_known_BT
+        losses = {"noise": squared_error(found_BTC, drawn.noise, wanted_BT, weight)}
         total = losses["noise"]
         if self._expert is not None:
             estimate_BTC = self.process.clean_of(found_BTC, drawn.noisy, drawn.step_B)
@@ -88,6 +99,31 @@ class DisentTalkModel(nn.Module):
             total = total + self.config.weight_sync * losses["sync"]
         return {"loss": total, **losses}
 
+    def _noise(
+        self,
+        noisy_BTC: Tensor,
+        step_B: Tensor,
+        *,
+        audio_BTA: Tensor,
+        is_known_BT: Tensor,
+        mask_BT: Tensor,
+        portrait_BP: Tensor,
+    ) -> Tensor:
+        """Return the noise (B, T, C) that the network finds; arguments as the network's."""
+        found_BTC = self.net(
+            noisy_BTC,
+            step_B,
+            audio_BTA=self.hearing(audio_BTA),
+            is_known_BT=is_known_BT,
+            mask_BT=mask_BT,
+            portrait_BP=portrait_BP,
+        )
+        if not self.config.velocity:
+            return found_BTC
+        # v = sqrt(abar) eps - sqrt(1 - abar) x_0 and x_t give eps with no division.
+        alpha_bar_B11 = self.process.alpha_bar(step_B).to(noisy_BTC)[:, None, None]
+        return (1 - alpha_bar_B11).sqrt() * noisy_BTC + alpha_bar_B11.sqrt() * found_BTC
+
     def sample(
         self,
         audio_BTA: Tensor,
@@ -96,6 +132,7 @@ class DisentTalkModel(nn.Module):
         is_known_BT: Tensor,
         sampler: SamplerConfig,
         draws: Draws,
+        portrait_BC: Tensor | None = None,
     ) -> Tensor:
         """Return expression (B, T, C) in its own units; known frames keep their bits.
 
@@ -106,15 +143,20 @@ class DisentTalkModel(nn.Module):
             is_known_BT: Which these are.
             sampler: Solver, steps and guidance (Eq. 9).
             draws: Fresh noise, for solvers that use it.
+            portrait_BC: Expression of the faces at rest, in its own units; NaN, or None for all,
+                where it is not known.
         """
         audio_BTA = self.audio_scale(audio_BTA)
+        if portrait_BC is None:
+            portrait_BC = nobody(len(audio_BTA), audio_BTA)
         condition = {
             "audio_BTA": audio_BTA,
             "is_known_BT": is_known_BT,
             "mask_BT": torch.ones_like(is_known_BT),
+            "portrait_BP": describe(self.motion_scale(portrait_BC)),
         }
         found_BTC = sample(
-            self.net,
+            self._noise,
             tuple(start_BTC.shape),
             self.config.diffusion,
             sampler,

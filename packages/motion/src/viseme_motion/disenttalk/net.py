@@ -3,6 +3,7 @@
 Letters: B batch, T frames, A audio-feature width, C coefficients, D width of a frame (all regions).
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from viseme_core.nets import Attention, StepEmbedding, causal_mask, positions
 from viseme_motion.disenttalk.config import DisentTalkConfig
+from viseme_motion.portrait import PORTRAIT_DIM
 
 NUM_SCALES = 3
 """Depth-wise convolutions of Eq. 5, of dilation 1, 2 and 4."""
@@ -66,6 +68,27 @@ class MultiScaleConvolution(nn.Module):
         return rearrange(joined_BDT, "b d t -> b t d")
 
 
+class LearnedDistance(nn.Module):
+    """How much less each head listens to a sound for every frame that it is away.
+
+    Args:
+        num_heads: Heads; the first begins with the steepest fall.
+    """
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.log_slope_N = nn.Parameter(-torch.arange(num_heads) * math.log(2.0))
+
+    def forward(self, heard_TU: Tensor) -> Tensor:
+        """Return what to add to attention (N, T, U); only the shape of `heard_TU` matters."""
+        queries, keys = heard_TU.shape
+        device = heard_TU.device
+        away_TU = (
+            torch.arange(keys, device=device) - torch.arange(queries, device=device)[:, None]
+        ).abs()
+        return -self.log_slope_N.exp()[:, None, None] * away_TU
+
+
 class AudioFusion(nn.Module):
     """Eq. 6: a local convolution beside causal cross-attention to the sound, fused by W_o.
 
@@ -75,13 +98,22 @@ class AudioFusion(nn.Module):
         num_heads: Heads of the attention.
         window: Frames k of the convolution; None leaves it out.
         ahead: Frames of sound to come that are heard.
+        prefer_near: Heads begin by listening to near sounds.
     """
 
     def __init__(
-        self, dim: int, audio_dim: int, num_heads: int, *, window: int | None, ahead: int
+        self,
+        dim: int,
+        audio_dim: int,
+        num_heads: int,
+        *,
+        window: int | None,
+        ahead: int,
+        prefer_near: bool = False,
     ) -> None:
         super().__init__()
         self.ahead = ahead
+        self.distance = LearnedDistance(num_heads) if prefer_near else None
         self.convolution = (
             None if window is None else nn.Conv1d(dim, dim, window, padding=window // 2)
         )
@@ -92,7 +124,9 @@ class AudioFusion(nn.Module):
         """Return F_final (B, T, D)."""
         frames = motion_BTD.shape[1]
         causal_TT = causal_mask(frames, audio_BTA.shape[1], self.ahead, device=motion_BTD.device)
-        paths = [self.attention(motion_BTD, audio_BTA, causal_TT & mask_BT[:, None, :])]
+        bias_NTT = None if self.distance is None else self.distance(causal_TT)
+        heard_BTT = causal_TT & mask_BT[:, None, :]
+        paths = [self.attention(motion_BTD, audio_BTA, heard_BTT, bias_NTT)]
         if self.convolution is not None:
             motion_BDT = rearrange(motion_BTD * mask_BT[..., None], "b t d -> b d t")
             paths.insert(0, rearrange(self.convolution(motion_BDT), "b d t -> b t d"))
@@ -139,6 +173,7 @@ class Block(nn.Module):
             config.num_heads,
             window=config.window if config.local else None,
             ahead=config.ahead,
+            prefer_near=config.prefer_near,
         )
         self.step = StepModulation(dim)
         self.activation = nn.GELU()
@@ -185,6 +220,7 @@ class RegionDenoiser(nn.Module):
         width = dim // len(regions)
         self.enter = nn.ModuleList(nn.Linear(size, width) for size in self.sizes)
         self.known = nn.Parameter(torch.zeros(dim))
+        self.portrait = nn.Linear(PORTRAIT_DIM, dim) if config.portrait else None
         self.step = StepEmbedding(dim)
         self.hear = nn.Linear(audio_dim, dim)
         self.blocks = nn.ModuleList(
@@ -202,6 +238,7 @@ class RegionDenoiser(nn.Module):
         audio_BTA: Tensor,
         is_known_BT: Tensor,
         mask_BT: Tensor,
+        portrait_BP: Tensor | None = None,
     ) -> Tensor:
         """Return the noise (B, T, C).
 
@@ -211,12 +248,15 @@ class RegionDenoiser(nn.Module):
             audio_BTA: Audio features of the same frames; `null_A` where there is none.
             is_known_BT: Frames that are given.
             mask_BT: Real frames; what stands in others has no say.
+            portrait_BP: The face at rest (`describe`), for networks that are told it.
         """
         num_frames = noisy_BTC.shape[1]
         place_TD = positions(num_frames, self.known.shape[0], like=noisy_BTC)
         parts = noisy_BTC[..., self.order_C].split(self.sizes, dim=-1)
         motion_BTD = torch.cat([e(p) for e, p in zip(self.enter, parts, strict=True)], -1)
         motion_BTD = motion_BTD + place_TD + is_known_BT[..., None] * self.known
+        if self.portrait is not None:
+            motion_BTD = motion_BTD + self.portrait(portrait_BP)[:, None]
         audio_BTD = self.hear(audio_BTA) + place_TD
         step_BD = self.step(step_B)
         seen_BTT = mask_BT[:, None, :].expand(-1, num_frames, -1)

@@ -32,6 +32,10 @@ class FD2TalkConfig:
     """Ablation, table 2: one transformer for expression and pose together."""
     alignment: bool = True
     """Ablation, table 3: without it every frame hears the whole window."""
+    portrait: bool = False
+    """Whether the network is told one frame's expression of the face that it moves, off in the
+    paper: a voice does not say how its owner smiles. Training samples then want to be longer than
+    the windows (data.frames), so that the frame comes from elsewhere."""
     sync: bool = True
     """Ablation, table 3: without it there is no sync loss, and no lip expert is needed."""
 

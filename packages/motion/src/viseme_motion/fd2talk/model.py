@@ -15,7 +15,8 @@ from viseme_motion.experts import LipExpert
 from viseme_motion.fd2talk.config import FD2TalkConfig
 from viseme_motion.fd2talk.net import MotionTransformer
 from viseme_motion.known import draw_window, hold
-from viseme_motion.losses import squared_error
+from viseme_motion.losses import Importance, squared_error
+from viseme_motion.portrait import cut_samples, describe, nobody
 from viseme_motion.scaling import Scaler
 from viseme_motion.windows import WindowConfig
 
@@ -31,6 +32,7 @@ class FD2TalkModel(nn.Module):
         windows: The windows it is trained for.
         audio_dim: Width A of the audio features.
         expert: Judge of lip motion, for the sync loss; None where that is off.
+        hearing: What gives audio features context; by default they are heard as they are.
     """
 
     channels = NUM_EXPRESSION + NUM_POSE
@@ -42,6 +44,7 @@ class FD2TalkModel(nn.Module):
         windows: WindowConfig,
         audio_dim: int,
         expert: LipExpert | None = None,
+        hearing: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -51,6 +54,8 @@ class FD2TalkModel(nn.Module):
         self._expert = Frozen(expert) if expert is not None and is_judged else None
         self.motion_scale = Scaler(self.channels)
         self.audio_scale = Scaler(audio_dim)
+        self.hearing = hearing or nn.Identity()
+        self.importance = Importance(NUM_EXPRESSION)
         parts = {"expression": NUM_EXPRESSION, "pose": NUM_POSE}
         if config.single_transformer:
             parts = {"both": self.channels}
@@ -63,12 +68,14 @@ class FD2TalkModel(nn.Module):
 
         Errors are in units of the training data's spread, averaged over channels.
         """
+        batch, portrait_BC = cut_samples(batch, self.windows.length, draws)
         clean_BTC = self.motion_scale(torch.cat([batch.expression_BTC, batch.pose_BT6], -1))
         is_known_BT, mask_BT = draw_window(batch.mask_BT, self.windows, draws)
         condition = {
-            "audio_BTA": self.audio_scale(batch.audio_BTA),
+            "audio_BTA": self.hearing(self.audio_scale(batch.audio_BTA)),
             "is_known_BT": is_known_BT,
             "mask_BT": mask_BT,
+            "portrait_BP": self._portrait(portrait_BC),
         }
         found = []
         for name, part in self._slices().items():
@@ -77,9 +84,13 @@ class FD2TalkModel(nn.Module):
             found.append(self.nets[name](noisy_BTC, drawn.step_B, **condition))
         found_BTC = torch.cat(found, -1)
         wanted_BT = mask_BT & ~is_known_BT
+        importance_C = self.importance(self.motion_scale.std[EXPRESSION])
         losses = {
-            name: squared_error(found_BTC[..., part], clean_BTC[..., part], wanted_BT)
-            for name, part in (("expression", EXPRESSION), ("pose", POSE))
+            name: squared_error(found_BTC[..., part], clean_BTC[..., part], wanted_BT, weight)
+            for name, part, weight in (
+                ("expression", EXPRESSION, importance_C),
+                ("pose", POSE, 1.0),
+            )
         }
         total = (
             self.config.weight_expression * losses["expression"]
@@ -103,6 +114,7 @@ class FD2TalkModel(nn.Module):
         is_known_BT: Tensor,
         sampler: SamplerConfig,
         draws: Draws,
+        portrait_BC: Tensor | None = None,
     ) -> Tensor:
         """Return coefficients (B, T, C) in their own units; known frames keep their bits.
 
@@ -113,12 +125,10 @@ class FD2TalkModel(nn.Module):
             is_known_BT: Which these are.
             sampler: Solver and steps; Eq. 5 is `ddim`.
             draws: Fresh noise, for solvers that use it.
+            portrait_BC: Expression of the faces at rest, in its own units; NaN, or None for all,
+                where it is not known.
         """
-        condition = {
-            "audio_BTA": self.audio_scale(audio_BTA),
-            "is_known_BT": is_known_BT,
-            "mask_BT": torch.ones_like(is_known_BT),
-        }
+        condition = self.condition(audio_BTA, is_known_BT, portrait_BC)
         scaled_BTC = self.motion_scale(known_BTC)
         parts = [
             sample(
@@ -137,6 +147,23 @@ class FD2TalkModel(nn.Module):
         ]
         found_BTC = self.motion_scale.undo(torch.cat(parts, -1))
         return hold(known_BTC, is_known_BT)(found_BTC, None)
+
+    def condition(
+        self, audio_BTA: Tensor, is_known_BT: Tensor, portrait_BC: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return what sampling tells the networks; arguments as those of `sample`."""
+        if portrait_BC is None:
+            portrait_BC = nobody(len(audio_BTA), audio_BTA)
+        return {
+            "audio_BTA": self.hearing(self.audio_scale(audio_BTA)),
+            "is_known_BT": is_known_BT,
+            "mask_BT": torch.ones_like(is_known_BT),
+            "portrait_BP": self._portrait(portrait_BC),
+        }
+
+    def _portrait(self, portrait_BC: Tensor) -> Tensor:
+        mean_C, std_C = self.motion_scale.mean[EXPRESSION], self.motion_scale.std[EXPRESSION]
+        return describe((portrait_BC - mean_C) / std_C)
 
     def _slices(self) -> dict[str, slice]:
         """Return which channels each transformer predicts."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from viseme_core.nets import Attention, FeedForward, StepEmbedding, near_mask, positions
 from viseme_motion.fd2talk.config import FD2TalkConfig
+from viseme_motion.portrait import PORTRAIT_DIM
 
 
 class MotionTransformer(nn.Module):
@@ -27,6 +28,7 @@ class MotionTransformer(nn.Module):
         self.reach = config.reach if config.alignment else None
         self.enter = nn.Linear(channels, config.dim)
         self.known = nn.Parameter(torch.zeros(config.dim))
+        self.portrait = nn.Linear(PORTRAIT_DIM, config.dim) if config.portrait else None
         self.step = StepEmbedding(config.dim)
         self.condition = nn.Linear(config.dim + audio_dim, config.dim)
         self.layers = nn.ModuleList(
@@ -42,6 +44,7 @@ class MotionTransformer(nn.Module):
         audio_BTA: Tensor,
         is_known_BT: Tensor,
         mask_BT: Tensor,
+        portrait_BP: Tensor | None = None,
     ) -> Tensor:
         """Return the clean coefficients (B, T, C).
 
@@ -51,10 +54,13 @@ class MotionTransformer(nn.Module):
             audio_BTA: Audio features of the same frames.
             is_known_BT: Frames that are given.
             mask_BT: Real frames; what stands in others has no say.
+            portrait_BP: The face at rest (`describe`), for networks that are told it.
         """
         num_frames, device = noisy_BTC.shape[1], noisy_BTC.device
         place_TD = positions(num_frames, self.known.shape[0], like=noisy_BTC)
         motion_BTD = self.enter(noisy_BTC) + place_TD + is_known_BT[..., None] * self.known
+        if self.portrait is not None:
+            motion_BTD = motion_BTD + self.portrait(portrait_BP)[:, None]
         step_BTD = self.step(step_B)[:, None].expand(-1, num_frames, -1)
         # Keys carry their places too: under the mask a frame could not tell before from after.
         heard_BTD = self.condition(torch.cat([step_BTD, audio_BTA], -1)) + place_TD

@@ -1,0 +1,51 @@
+"""What is around each frame of sound, for features that do not know it.
+
+HuBERT and wav2vec 2.0, which the papers hear with, have read the whole sentence; four columns of a
+log-mel spectrogram have not, and an attention that begins without knowing which frame says what
+needs hours of training to find out. A few convolutions give it a start.
+
+Letters: B batch, T frames, A audio-feature width, D width.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DILATIONS = (1, 2, 1)
+KERNEL = 3
+
+
+class SoundContext(nn.Module):
+    """Adds to each frame of sound what the frames around it say of it.
+
+    Args:
+        audio_dim: Width A of the audio features.
+        dim: Width of the convolutions.
+        is_causal: Frames hear nothing that comes after them; else as far to either side.
+    """
+
+    def __init__(self, audio_dim: int, dim: int, *, is_causal: bool) -> None:
+        super().__init__()
+        self.is_causal = is_causal
+        self.enter = nn.Linear(audio_dim, dim)
+        # Layer norm looks at one frame only: a norm over time would tell the past of the future.
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in DILATIONS)
+        self.around = nn.ModuleList(nn.Conv1d(dim, dim, KERNEL, dilation=d) for d in DILATIONS)
+        self.within = nn.ModuleList(nn.Linear(dim, dim) for _ in DILATIONS)
+        self.leave = nn.Linear(dim, audio_dim)
+
+    def forward(self, audio_BTA: Tensor) -> Tensor:
+        """Return features (B, T, A) that know their surroundings."""
+        heard_BTD = self.enter(audio_BTA)
+        for dilation, norm, around, within in zip(
+            DILATIONS, self.norms, self.around, self.within, strict=True
+        ):
+            reach = (KERNEL - 1) * dilation
+            before = reach if self.is_causal else reach // 2
+            padded_BDT = F.pad(norm(heard_BTD).transpose(1, 2), (before, reach - before))
+            heard_BTD = heard_BTD + within(F.gelu(around(padded_BDT)).transpose(1, 2))
+        return audio_BTA + self.leave(heard_BTD)
+
+
+def build_hearing(audio_dim: int, dim: int, *, is_causal: bool) -> nn.Module:
+    """Return `SoundContext`, or for width 0 what leaves features as they are."""
+    return SoundContext(audio_dim, dim, is_causal=is_causal) if dim else nn.Identity()
