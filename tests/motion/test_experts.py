@@ -12,6 +12,7 @@ from tests.motion.small import (
     make_batch,
     make_expert,
     num_parameters,
+    pad,
 )
 from viseme_core import Draws
 from viseme_motion.experts import WindowEncoder
@@ -132,3 +133,14 @@ def test_size_and_windows_of_an_expert_follow_its_config():
 def test_lips_of_an_expert_can_be_chosen():
     assert make_expert("disenttalk", lip=(3, 1)).lips == (3, 1)
     assert make_expert("disenttalk").lips == SUBSPACES.lip
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_expert_in_training_is_shown_no_padding(system):
+    expert, batch = make_expert(system), make_batch(3, 12)
+    padded = pad(batch, [12, 7, 5], fill=99.0)
+    whole, shown = expert.pair(batch), expert.pair(padded)
+    for have, want in zip(shown, whole, strict=True):
+        for b, length in enumerate((12, 7, 5)):
+            for t in range(12):
+                torch.testing.assert_close(have[b, t], want[b, t % length])

@@ -8,6 +8,7 @@ D width of embeddings.
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -99,9 +100,17 @@ class LipExpert(nn.Module):
         return self.motion_scale(expression_BTC)[..., list(self.lips)]
 
     def pair(self, batch: MotionBatch) -> tuple[Tensor, Tensor]:
-        """Return what is seen and what is heard of a batch, frame by frame."""
+        """Return what is seen and what is heard of a batch, frame by frame.
+
+        Padding is filled with the sample from its beginning, lips and sound alike: an expert that
+        is shown padding learns that stillness and silence belong together.
+        """
         seen = self.see(batch.identity_BI, batch.expression_BTC)
-        return seen, self.audio_scale(batch.audio_BTA)
+        heard = self.audio_scale(batch.audio_BTA)
+        frames_T = torch.arange(batch.mask_BT.shape[1], device=batch.mask_BT.device)
+        frames_BT = frames_T % batch.mask_BT.sum(1, keepdim=True).clamp(min=1)
+        rows_B1 = torch.arange(len(frames_BT), device=frames_BT.device)[:, None]
+        return seen[rows_B1, frames_BT], heard[rows_B1, frames_BT]
 
     def loss(self, seen: Tensor, heard: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return loss and accuracy of one window per sample, for the expert's own training."""

@@ -175,12 +175,13 @@ class MotionModule(StageModule):
         return {"val/lips": self._monitor.plot(*both, identity_I), "val/mesh": film}
 
     def _generate(self, audio_BTA: Tensor, batch: MotionBatch) -> Tensor:
-        """Return motion for whole samples from their first frame, the portrait, which it includes.
+        """Return motion for whole samples of people whose first frame is known: their portrait.
 
-        As the papers measure, whose reference image is the clip's first frame.
+        As the papers measure, whose reference image is the clip's first frame. A model that is not
+        told the portrait goes on from it.
         """
-        channels = self.model.channels
-        first_B1C = torch.cat([batch.expression_BTC, batch.pose_BT6], -1)[:, :1, :channels]
+        first_B1C = torch.cat([batch.expression_BTC, batch.pose_BT6], -1)[:, :1]
+        is_told = self.model.config.portrait
         return generate_windows(
             self.model,
             audio_BTA,
@@ -188,7 +189,7 @@ class MotionModule(StageModule):
             seed=self.seed,
             voices=batch.index_B.tolist(),
             portrait_BC=batch.expression_BTC[:, 0],
-            start_BTC=first_B1C,
+            start_BTC=None if is_told else first_B1C[..., : self.model.channels],
         )
 
 
