@@ -101,8 +101,9 @@ def test_infonce_loss_is_the_cross_entropy_of_scaled_cosines():
     motion, audio = torch.randn(2, 6, 40, 4)
     draws = Draws(1, 2, range(6))
     loss = expert.loss(motion, audio, draws)["loss"]
-    start = expert._draw_starts(40, draws)
-    shifted = expert._draw_shifted(start, 40, draws)
+    length_B = torch.full((6,), 40)
+    start = expert._draw_starts(length_B, draws)
+    shifted = expert._draw_shifted(start, length_B, draws)
     total = 0.0
     for b in range(6):
         embed = expert.motion_encoder(motion[b : b + 1, start[b] : start[b] + 5])
@@ -119,8 +120,9 @@ def test_bce_loss_is_the_binary_cross_entropy_of_torch(reading):
     expert = make_expert(probability=reading).double()
     motion, audio = torch.randn(2, 40, 30, 4, dtype=torch.float64)
     draws = Draws(1, 2, range(40))
-    start = expert._draw_starts(30, draws)
-    shifted = expert._draw_shifted(start, 30, draws)[:, 0]
+    length_B = torch.full((40,), 30)
+    start = expert._draw_starts(length_B, draws)
+    shifted = expert._draw_shifted(start, length_B, draws)[:, 0]
     is_true = draws.chance("contrastive/label", 0.5)
     heard = torch.where(is_true, start, shifted)
     cosine = expert.similarity(take_windows(motion, start, 5), take_windows(audio, heard, 5))

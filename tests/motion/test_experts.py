@@ -136,11 +136,16 @@ def test_lips_of_an_expert_can_be_chosen():
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_an_expert_in_training_is_shown_no_padding(system):
-    expert, batch = make_expert(system), make_batch(3, 12)
-    padded = pad(batch, [12, 7, 5], fill=99.0)
-    whole, shown = expert.pair(batch), expert.pair(padded)
-    for have, want in zip(shown, whole, strict=True):
-        for b, length in enumerate((12, 7, 5)):
-            for t in range(12):
-                torch.testing.assert_close(have[b, t], want[b, t % length])
+def test_what_stands_in_padding_changes_nothing_of_the_experts_training(system):
+    expert, draws = make_expert(system, max_shift=4), Draws(0, 0, range(3))
+    found = []
+    for fill in (0.0, 99.0):
+        batch = pad(make_batch(3, 12), [12, 9, 7], fill=fill)
+        found.append(expert.loss(*expert.pair(batch), draws, batch.mask_BT.sum(1)))
+    assert torch.equal(found[0]["loss"], found[1]["loss"])
+    whole = make_batch(3, 12)
+    told, untold = (
+        expert.loss(*expert.pair(whole), draws, length_B)["loss"]
+        for length_B in (whole.mask_BT.sum(1), None)
+    )
+    assert torch.equal(told, untold)

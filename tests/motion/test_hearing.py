@@ -7,6 +7,7 @@ from torch import nn
 from viseme_motion.hearing import SoundContext, build_hearing
 
 FRAMES, AUDIO_DIM = 15, 6
+REAL = torch.ones(1, FRAMES, dtype=torch.bool)
 REACH = 4
 """(1 + 2 + 1) frames of convolutions over three."""
 
@@ -16,7 +17,7 @@ def heard(hearing: nn.Module, moved: int) -> torch.Tensor:
     audio_BTA = torch.randn(1, FRAMES, AUDIO_DIM)
     other_BTA = audio_BTA.clone()
     other_BTA[:, moved] += 1
-    return (hearing(audio_BTA) - hearing(other_BTA)).abs().amax((0, 2)) > 0
+    return (hearing(audio_BTA, REAL) - hearing(other_BTA, REAL)).abs().amax((0, 2)) > 0
 
 
 def test_a_frame_hears_as_far_to_either_side():
@@ -47,11 +48,20 @@ def test_it_says_what_the_convolutions_written_out_say(is_causal):
             after.append(state[t] + hearing.within[i](nn.functional.gelu(total)))
         state = after
     expected_TA = audio_TA + torch.stack([hearing.leave(row) for row in state])
-    torch.testing.assert_close(hearing(audio_TA[None])[0], expected_TA)
+    torch.testing.assert_close(hearing(audio_TA[None], REAL)[0], expected_TA)
 
 
 def test_width_0_leaves_features_as_they_are():
     audio_BTA = torch.randn(2, FRAMES, AUDIO_DIM)
     hearing = build_hearing(AUDIO_DIM, 0, is_causal=True)
     assert not list(hearing.parameters())
-    assert torch.equal(hearing(audio_BTA), audio_BTA)
+    assert torch.equal(hearing(audio_BTA, REAL), audio_BTA)
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_padding_sounds_like_the_end_of_the_window(is_causal):
+    hearing = SoundContext(AUDIO_DIM, 8, is_causal=is_causal).double()
+    audio_BTA = torch.randn(1, FRAMES, AUDIO_DIM, dtype=torch.float64)
+    is_real_BT = REAL & (torch.arange(FRAMES) < 9)
+    short = hearing(audio_BTA[:, :9], is_real_BT[:, :9])
+    torch.testing.assert_close(hearing(audio_BTA, is_real_BT)[:, :9], short)

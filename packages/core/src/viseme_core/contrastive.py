@@ -89,35 +89,46 @@ class ContrastiveExpert(nn.Module):
             similarity = (1 + similarity) / 2
         return similarity.clamp(self.EPSILON, 1 - self.EPSILON)
 
-    def loss(self, motion: Tensor, audio: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def loss(
+        self, motion: Tensor, audio: Tensor, draws: Draws, length_B: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the training loss and the accuracy on one random window per sample.
 
         Args:
             motion: Motion features (B, T, ...), T >= window + min_shift.
             audio: Audio features (B, T, ...) of the same frames.
             draws: Source of windows, shifts and labels.
+            length_B: Real frames of each sample, which padding follows; all by default. Samples too
+                short for two windows count as zero.
 
         Returns:
             `loss`; `accuracy`, how often the true pair is closer than every negative.
         """
         num_frames = motion.shape[1]
-        start_B = self._draw_starts(num_frames, draws)
-        shifted_BN = self._draw_shifted(start_B, num_frames, draws)
+        length_B = torch.full((len(motion),), num_frames) if length_B is None else length_B.cpu()
+        counts_B = length_B >= min(num_frames, self.config.window + self.config.min_shift)
+        length_B = torch.where(counts_B, length_B, num_frames)
+        start_B = self._draw_starts(length_B, draws)
+        shifted_BN = self._draw_shifted(start_B, length_B, draws)
+        counts_B = counts_B.to(motion.device)
         motion_window = take_windows(motion, start_B, self.config.window)
         audio_windows = [take_windows(audio, start_B, self.config.window)]
         audio_windows += [take_windows(audio, s, self.config.window) for s in shifted_BN.unbind(1)]
         similarity_BN = self._similarities(motion_window, audio_windows)
         positive, negatives = similarity_BN[:, 0], similarity_BN[:, 1:]
-        accuracy = (positive[:, None] > negatives).all(dim=1).to(similarity_BN.dtype).mean()
+        is_closer_B = (positive[:, None] > negatives).all(dim=1) & counts_B
+        accuracy = is_closer_B.to(similarity_BN.dtype).mean()
         if self.config.objective == "infonce":
             labels = torch.zeros(len(start_B), dtype=torch.long, device=similarity_BN.device)
-            loss = F.cross_entropy(similarity_BN / self.config.temperature, labels)
+            scaled_BN = similarity_BN / self.config.temperature
+            loss_B = F.cross_entropy(scaled_BN, labels, reduction="none")
         else:
             is_true = draws.chance("contrastive/label", 0.5).to(similarity_BN.device)
             chosen = torch.where(is_true, positive, negatives[:, 0])
             chance = self.probability(chosen)
             # Binary cross-entropy by its definition: on a GPU, torch's own refuses autocast.
-            loss = -torch.where(is_true, chance.log(), (-chance).log1p()).mean()
+            loss_B = -torch.where(is_true, chance.log(), (-chance).log1p())
+        loss = torch.where(counts_B, loss_B, 0.0).mean()
         return {"loss": loss, "accuracy": accuracy.detach()}
 
     def sync_loss(self, motion: Tensor, audio: Tensor) -> Tensor:
@@ -164,27 +175,32 @@ class ContrastiveExpert(nn.Module):
         # No einsum: autocast would take it to half precision.
         return (seen * heard.unflatten(0, (len(audio_windows), -1))).sum(-1).T
 
-    def _draw_starts(self, num_frames: int, draws: Draws) -> Tensor:
+    def _draw_starts(self, length_B: Tensor, draws: Draws) -> Tensor:
         """Return starts (B,) of windows that have another at least min_shift before or after."""
         shift = self.config.min_shift
-        last = num_frames - self.config.window
-        if last < shift:
+        last_B = length_B - self.config.window
+        if last_B.min() < shift:
             raise ValueError(
                 f"contrastive training with window {self.config.window} and min_shift {shift} "
-                f"needs at least {self.config.window + shift} frames a sample, got {num_frames}"
+                f"needs at least {self.config.window + shift} frames a sample, got "
+                f"{int(length_B.min())}"
             )
         # Starts [0, side) have one after them, starts [shift, last] one before; in a short clip
         # those in between have neither.
-        side = min(last - shift + 1, shift)
-        between = shift - side
-        start_B = draws.integers("contrastive/start", last + 1 - between)
-        return start_B + between * (start_B >= side)
+        side_B = (last_B - shift + 1).clamp(max=shift)
+        between_B = shift - side_B
+        highs = (last_B + 1 - between_B).tolist()
+        streams = draws.generators("contrastive/start")
+        start_B = torch.stack(
+            [torch.randint(high, (), generator=g) for high, g in zip(highs, streams, strict=True)]
+        )
+        return start_B + between_B * (start_B >= side_B)
 
-    def _draw_shifted(self, start_B: Tensor, num_frames: int, draws: Draws) -> Tensor:
+    def _draw_shifted(self, start_B: Tensor, length_B: Tensor, draws: Draws) -> Tensor:
         """Return starts (B, negatives) of windows that are min_shift to max_shift away."""
         shifts = torch.arange(self.config.min_shift, self.config.max_shift + 1)
         candidates = torch.cat([-shifts.flip(0), shifts]) + start_B[:, None]
-        allowed = (candidates >= 0) & (candidates <= num_frames - self.config.window)
+        allowed = (candidates >= 0) & (candidates <= (length_B - self.config.window)[:, None])
         score = draws.uniform("contrastive/shift", candidates.shape[1])
         order = score.masked_fill(~allowed, -1).argsort(dim=1, descending=True)
         # Fewer windows in reach than negatives wanted: the list is gone through again.

@@ -1,6 +1,6 @@
 """Voice to 3DMM motion by diffusion: FD2Talk's two transformers, DisentTalk's regions.
 
-    generator = MotionGenerator.from_checkpoint("runs/motion/disenttalk", preset="fast")
+    generator = MotionGenerator.from_checkpoint("runs/motion/disenttalk/small", preset="fast")
     motion = generator(AudioClip(samples))
 
 Names are loaded when they are first used: importing the package by itself loads nothing but torch.

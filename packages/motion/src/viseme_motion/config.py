@@ -22,7 +22,7 @@ class MotionConfig:
     disenttalk: DisentTalkConfig = field(default_factory=DisentTalkConfig)
     """Settings of DisentTalk."""
     windows: WindowConfig = field(default_factory=WindowConfig)
-    """Windows of long voices; training samples are as long as one."""
+    """Windows of long voices; training cuts such windows out of its samples."""
     audio: AudioConfig | None = None
     """Audio encoder, log-mel by default; training data must have been prepared with it."""
     audio_dim: int = 320

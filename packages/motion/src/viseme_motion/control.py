@@ -44,6 +44,12 @@ class Control:
         unknown = sorted(set(self.driven) - set(get_args(Region)))
         if unknown:
             raise ValueError(f"control.driven knows the regions {get_args(Region)}, got {unknown}")
+        for region, motion in self.driven.items():
+            if not isinstance(motion, Motion):
+                raise ValueError(
+                    f"control.driven[{region!r}] must be a Motion, got {type(motion).__name__}; "
+                    f"`load_motion` reads one from a file"
+                )
         if self.pose not in (None, *get_args(PoseChoice)):
             raise ValueError(
                 f"control.pose must be one of {get_args(PoseChoice)}, got {self.pose!r}"

@@ -36,12 +36,12 @@ class MotionDataConfig:
     synthetic: SpeakersConfig = field(default_factory=SpeakersConfig)
     """Which synthetic speakers are made."""
     languages: tuple[str, ...] = ()
-    """Only clips in these languages; all by default. (DisentTalk's ablation without CHDTF leaves
-    Mandarin, cmn, out.)"""
+    """Only clips in these languages, in every split; all by default. (DisentTalk's ablation without
+    CHDTF leaves Mandarin, cmn, out.)"""
     audio: str = "logmel"
     """Audio feature of the prepared data."""
     frames: int = 25
-    """Length of a training sample; at least that of the model's windows."""
+    """Length of a training sample, out of which a random window is cut; at least as long."""
     evaluation_frames: int = 100
     """Length of a sample of validation, generated window by window."""
     batch_size: int = 32

@@ -51,6 +51,7 @@ class MotionEditor:
             self._driven = {"eye": clip, "global": clip, "pose": clip, **self._driven}
         self.pose: PoseChoice = _choose_pose(job.control, self._driven, has_pose=has_pose)
         self._identity_I = _identity(job.identity, self._reference or clip)
+        self._shown = self._reference or clip
         self._rest_C = torch.zeros(NUM_EXPRESSION)
         self._rest_6 = torch.zeros(NUM_POSE)
         if self._reference is not None:
@@ -71,10 +72,10 @@ class MotionEditor:
 
     @property
     def portrait(self) -> Tensor:
-        """Expression (64,) of the reference; NaN without one."""
-        if self._reference is None:
+        """Expression (64,) of the reference, or the clip's first; NaN without either."""
+        if self._shown is None:
             return torch.full((NUM_EXPRESSION,), torch.nan)
-        return self._reference.expression[0]
+        return self._shown.expression[0]
 
     def edit(self, expression_TC: Tensor, pose_T6: Tensor | None, shut_T: Tensor | None) -> Motion:
         """Return the motion of the next frames.
@@ -101,7 +102,12 @@ class MotionEditor:
             identity=self._identity_I,
             face_model=self._kit.name,
         )
-        return motion if shut_T is None else self._silenced(motion, shut_T)
+        if shut_T is None:
+            return motion
+        if self._reference is not None:
+            # The first frame is the reference, whatever is heard.
+            shut_T = shut_T * _leaving(first, len(shut_T))[:, 0]
+        return self._silenced(motion, shut_T)
 
     def _from_reference(self, expression_TC: Tensor, first: int) -> Tensor:
         """Image mode: rest around the reference, lips apart, and begin at it."""

@@ -8,7 +8,6 @@ D width of embeddings.
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -100,21 +99,15 @@ class LipExpert(nn.Module):
         return self.motion_scale(expression_BTC)[..., list(self.lips)]
 
     def pair(self, batch: MotionBatch) -> tuple[Tensor, Tensor]:
-        """Return what is seen and what is heard of a batch, frame by frame.
-
-        Padding is filled with the sample from its beginning, lips and sound alike: an expert that
-        is shown padding learns that stillness and silence belong together.
-        """
+        """Return what is seen and what is heard of a batch, frame by frame."""
         seen = self.see(batch.identity_BI, batch.expression_BTC)
-        heard = self.audio_scale(batch.audio_BTA)
-        frames_T = torch.arange(batch.mask_BT.shape[1], device=batch.mask_BT.device)
-        frames_BT = frames_T % batch.mask_BT.sum(1, keepdim=True).clamp(min=1)
-        rows_B1 = torch.arange(len(frames_BT), device=frames_BT.device)[:, None]
-        return seen[rows_B1, frames_BT], heard[rows_B1, frames_BT]
+        return seen, self.audio_scale(batch.audio_BTA)
 
-    def loss(self, seen: Tensor, heard: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def loss(
+        self, seen: Tensor, heard: Tensor, draws: Draws, length_B: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return loss and accuracy of one window per sample, for the expert's own training."""
-        return self.expert.loss(seen, heard, draws)
+        return self.expert.loss(seen, heard, draws, length_B)
 
     def lag_curve(self, seen: Tensor, heard: Tensor, max_lag: int) -> Tensor:
         """Return the mean cosine at each lag of the lips behind the sound, (B, 2 max_lag + 1)."""

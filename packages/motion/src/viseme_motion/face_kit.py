@@ -57,6 +57,12 @@ class FaceKit:
         Raises:
             ValueError: If the face model has no subspaces of its own here.
         """
+        if self.subspaces is None and self.name != _builtin().name:
+            raise ValueError(
+                f"no regions are known of face model {self.name!r}: choose them with "
+                f"`viseme-motion subspaces DATA` and give them to MotionGenerator by "
+                f"subspaces=Subspaces.load(...)"
+            )
         subspaces = self.subspaces or Subspaces.shipped(self.name)
         return list(subspaces.regions[region])
 
@@ -68,9 +74,12 @@ class FaceKit:
             what: What the caller calls it; it starts the error.
 
         Raises:
-            ValueError: If the face models differ and one of them is not at hand.
+            ValueError: If it holds NaN, or the face models differ and one of them is not at hand.
         """
         motion = motion.to("cpu")
+        for name in ("expression", "pose", "identity"):
+            if not getattr(motion, name).isfinite().all():
+                raise ValueError(f"{what} has an {name} with NaN or infinity; track it again")
         if motion.face_model == self.name:
             return motion
         source, target = self._find(motion.face_model), self._find(self.name)

@@ -1,9 +1,10 @@
 """Voice to motion for whoever uses a trained model.
 
-generator = MotionGenerator.from_checkpoint("runs/motion", preset="fast")
+generator = MotionGenerator.from_checkpoint("runs/motion/disenttalk/small", preset="fast")
 motion = generator(AudioClip(samples))
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
@@ -26,11 +27,13 @@ from viseme_motion.editor import MotionEditor
 from viseme_motion.face_kit import FaceKit
 from viseme_motion.fd2talk.model import EXPRESSION, POSE
 from viseme_motion.generation import MotionStream
-from viseme_motion.job import Job, Reference, spread_jobs
+from viseme_motion.job import Job, Reference, as_clips, pieces_of, spread_jobs
 from viseme_motion.lockstep import Lockstep, Voice
 from viseme_motion.pose_source import PoseModel
 from viseme_motion.presets import Preset, PresetName, find_preset, without_guidance
 from viseme_motion.silence import LOOK_FRAMES
+
+logger = logging.getLogger(__name__)
 
 PIECE_SEC = 10
 """Sound is encoded in pieces so long, so that features of hours are never held at once."""
@@ -177,9 +180,7 @@ class MotionGenerator:
                 if it is shorter.
             control: What else is asked.
         """
-        clips = [audio] if isinstance(audio, AudioClip) else list(audio)
-        if not clips:
-            raise ValueError("the list of sounds is empty; give at least one AudioClip")
+        clips = as_clips(audio)
         options = {
             "seed": seed, "identity": identity, "reference": reference, "clip": clip,
             "control": control,
@@ -231,11 +232,7 @@ class MotionGenerator:
             control=control or Control(),
         )  # fmt: skip
         begun: tuple[Voice, Lockstep, int] | None = None
-        for chunk in chunks:
-            if not isinstance(chunk, AudioClip):
-                samples_S, chunk_hz = chunk, rate_hz
-            else:
-                samples_S, chunk_hz = chunk.samples_S, chunk.rate_hz
+        for samples_S, chunk_hz in pieces_of(chunks, rate_hz):
             if begun is None:
                 voices, lockstep = self._begin([job], [chunk_hz], lambda _, m: ready.append(m))
                 begun = voices[0], lockstep, chunk_hz
@@ -287,6 +284,8 @@ class MotionGenerator:
         is_named = isinstance(preset, str)
         chosen = find_preset(preset, self.config.system) if is_named else preset
         if isinstance(self._model, DisentTalkModel) and not self.config.disenttalk.drop_audio:
+            if not is_named and chosen.sampler.guidance_scale != 1:
+                logger.warning("guidance_scale is set aside: the model was trained by drop_audio 0")
             chosen = without_guidance(chosen)
         self._preset = chosen
         self._pose_preset = find_preset(preset, "fd2talk") if is_named else without_guidance(preset)

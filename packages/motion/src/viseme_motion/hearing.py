@@ -33,19 +33,33 @@ class SoundContext(nn.Module):
         self.within = nn.ModuleList(nn.Linear(dim, dim) for _ in DILATIONS)
         self.leave = nn.Linear(dim, audio_dim)
 
-    def forward(self, audio_BTA: Tensor) -> Tensor:
-        """Return features (B, T, A) that know their surroundings."""
+    def forward(self, audio_BTA: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return features (B, T, A) that know their surroundings.
+
+        Args:
+            audio_BTA: Audio features.
+            mask_BT: Real frames; the others sound like the nothing beyond a window's ends.
+        """
         heard_BTD = self.enter(audio_BTA)
         for dilation, norm, around, within in zip(
             DILATIONS, self.norms, self.around, self.within, strict=True
         ):
             reach = (KERNEL - 1) * dilation
             before = reach if self.is_causal else reach // 2
-            padded_BDT = F.pad(norm(heard_BTD).transpose(1, 2), (before, reach - before))
+            real_BTD = norm(heard_BTD) * mask_BT[..., None]
+            padded_BDT = F.pad(real_BTD.transpose(1, 2), (before, reach - before))
             heard_BTD = heard_BTD + within(F.gelu(around(padded_BDT)).transpose(1, 2))
         return audio_BTA + self.leave(heard_BTD)
 
 
+class PlainHearing(nn.Module):
+    """Leaves features as they are."""
+
+    def forward(self, audio_BTA: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the features (B, T, A)."""
+        return audio_BTA
+
+
 def build_hearing(audio_dim: int, dim: int, *, is_causal: bool) -> nn.Module:
-    """Return `SoundContext`, or for width 0 what leaves features as they are."""
-    return SoundContext(audio_dim, dim, is_causal=is_causal) if dim else nn.Identity()
+    """Return `SoundContext`, or for width 0 `PlainHearing`."""
+    return SoundContext(audio_dim, dim, is_causal=is_causal) if dim else PlainHearing()

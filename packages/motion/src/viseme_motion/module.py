@@ -11,6 +11,7 @@ from viseme_core.batches import MotionBatch
 from viseme_core.checkpoint import StageHeader
 from viseme_core.config import to_plain
 from viseme_core.diffusion import SamplerConfig
+from viseme_core.draws import Draws
 from viseme_core.frozen import Frozen
 from viseme_core.train.expert import ExpertModule
 from viseme_core.train.module import StageModule
@@ -166,10 +167,10 @@ class MotionModule(StageModule):
     def samples(self, batch: MotionBatch) -> dict[str, Any]:
         """Return curves and a mesh video of the first sample, for TensorBoard."""
         first = MotionBatch._make(values[:1] for values in batch)
-        found_TC = self._generate(first.audio_BTA, first)[
-            0, :, : first.expression_BTC.shape[-1]
-        ].cpu()
-        both = (found_TC, first.expression_BTC[0].cpu())
+        mask_T = first.mask_BT[0].cpu()
+        found_TC = self._generate(first.audio_BTA, first)[0].cpu()[mask_T]
+        true_TC = first.expression_BTC[0].cpu()[mask_T]
+        both = (found_TC[:, : true_TC.shape[-1]], true_TC)
         identity_I = first.identity_BI[0].cpu()
         film = self._monitor.film(both[0][:FILM_FRAMES], both[1][:FILM_FRAMES], identity_I)
         return {"val/lips": self._monitor.plot(*both, identity_I), "val/mesh": film}
@@ -230,6 +231,10 @@ class LipExpertModule(ExpertModule):
             moments = _moments_of(data, self.config)
             self.model.motion_scale.set(*moments["expression"].moments())
             self.model.audio_scale.set(*moments["audio"].moments())
+
+    def losses(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
+        """Return loss and accuracy of one window of real frames per sample."""
+        return self.model.loss(*self.pair(batch), draws, batch.mask_BT.sum(1))
 
     def pair(self, batch: MotionBatch) -> tuple[Tensor, Tensor]:
         """Return what the expert sees and hears of a batch."""

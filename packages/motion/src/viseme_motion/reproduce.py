@@ -113,7 +113,8 @@ class Reproduction:
             f"--run_dir={folder}",
             f"--init_from={folder}",
             f"--model.judge={self._judge}",
-            *switches,
+            # What was trained on less is tested on all, as the rest.
+            *(switch for switch in switches if not switch.startswith("--data.")),
         )
 
     def _fit(

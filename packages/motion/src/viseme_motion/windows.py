@@ -19,7 +19,8 @@ class WindowConfig:
     """The windows that motion is generated in, and trained for."""
 
     length: int = 25
-    """Most frames that the network sees at once; also the length of training samples."""
+    """Most frames that the network sees at once; training cuts windows of this length out of its
+    samples."""
     hop: int = 8
     """Frames that a window settles."""
     first: int = 7

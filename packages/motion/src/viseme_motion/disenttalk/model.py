@@ -15,6 +15,7 @@ from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.disenttalk.net import RegionDenoiser
 from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.experts import LipExpert
+from viseme_motion.hearing import PlainHearing
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
@@ -55,7 +56,7 @@ class DisentTalkModel(nn.Module):
         self._expert = Frozen(expert) if expert is not None and is_judged else None
         self.motion_scale = Scaler(self.channels)
         self.audio_scale = Scaler(audio_dim)
-        self.hearing = hearing or nn.Identity()
+        self.hearing = hearing or PlainHearing()
         self.importance = Importance(self.channels)
         regions = list(subspaces.regions.values())
         if not config.disentangle:
@@ -113,7 +114,7 @@ class DisentTalkModel(nn.Module):
         found_BTC = self.net(
             noisy_BTC,
             step_B,
-            audio_BTA=self.hearing(audio_BTA),
+            audio_BTA=self.hearing(audio_BTA, mask_BT),
             is_known_BT=is_known_BT,
             mask_BT=mask_BT,
             portrait_BP=portrait_BP,

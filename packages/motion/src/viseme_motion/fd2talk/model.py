@@ -14,6 +14,7 @@ from viseme_core.types import NUM_EXPRESSION, NUM_POSE
 from viseme_motion.experts import LipExpert
 from viseme_motion.fd2talk.config import FD2TalkConfig
 from viseme_motion.fd2talk.net import MotionTransformer
+from viseme_motion.hearing import PlainHearing
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
@@ -54,7 +55,7 @@ class FD2TalkModel(nn.Module):
         self._expert = Frozen(expert) if expert is not None and is_judged else None
         self.motion_scale = Scaler(self.channels)
         self.audio_scale = Scaler(audio_dim)
-        self.hearing = hearing or nn.Identity()
+        self.hearing = hearing or PlainHearing()
         self.importance = Importance(NUM_EXPRESSION)
         parts = {"expression": NUM_EXPRESSION, "pose": NUM_POSE}
         if config.single_transformer:
@@ -72,7 +73,7 @@ class FD2TalkModel(nn.Module):
         clean_BTC = self.motion_scale(torch.cat([batch.expression_BTC, batch.pose_BT6], -1))
         is_known_BT, mask_BT = draw_window(batch.mask_BT, self.windows, draws)
         condition = {
-            "audio_BTA": self.hearing(self.audio_scale(batch.audio_BTA)),
+            "audio_BTA": self.hearing(self.audio_scale(batch.audio_BTA), mask_BT),
             "is_known_BT": is_known_BT,
             "mask_BT": mask_BT,
             "portrait_BP": self._portrait(portrait_BC),
@@ -154,10 +155,11 @@ class FD2TalkModel(nn.Module):
         """Return what sampling tells the networks; arguments as those of `sample`."""
         if portrait_BC is None:
             portrait_BC = nobody(len(audio_BTA), audio_BTA)
+        mask_BT = torch.ones_like(is_known_BT)
         return {
-            "audio_BTA": self.hearing(self.audio_scale(audio_BTA)),
+            "audio_BTA": self.hearing(self.audio_scale(audio_BTA), mask_BT),
             "is_known_BT": is_known_BT,
-            "mask_BT": torch.ones_like(is_known_BT),
+            "mask_BT": mask_BT,
             "portrait_BP": self._portrait(portrait_BC),
         }
 
