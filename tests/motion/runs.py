@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from viseme_core.train.cli import StageCLI
+from viseme_motion.cli import MotionCLI
 from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.module import LipExpertModule, MotionModule
 
@@ -20,7 +21,7 @@ SMALL = {
 }
 
 
-class OnlyFit(StageCLI):
+class OnlyFit(MotionCLI):
     """The parsers of other verbs would take as long as most runs here."""
 
     @staticmethod
@@ -29,7 +30,16 @@ class OnlyFit(StageCLI):
         return {"fit": StageCLI.subcommands()["fit"]}
 
 
-class OnlyValidate(StageCLI):
+class OnlyFitExpert(StageCLI):
+    """As `OnlyFit`."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return one verb."""
+        return {"fit": StageCLI.subcommands()["fit"]}
+
+
+class OnlyValidate(MotionCLI):
     """As `OnlyFit`."""
 
     @staticmethod
@@ -64,7 +74,7 @@ def fit_expert(speakers: Path, run_dir: Path, system: str, *arguments: str) -> P
     """Train a lip expert in this process and return its stage file."""
     given = ["--run_dir", str(run_dir), "--data.config.path", str(speakers)]
     given += ["--model.config.system", system, "--model.config.dim", "16", *arguments]
-    OnlyFit(LipExpertModule, MotionDataModule, args=["fit", *BASE, *given])
+    OnlyFitExpert(LipExpertModule, MotionDataModule, args=["fit", *BASE, *given])
     return run_dir / "lip-expert.safetensors"
 
 

@@ -34,6 +34,20 @@ class MotionCLI(StageCLI):
         """Return the verbs."""
         return offer("fit", "validate", "test", "predict")
 
+    def before_instantiate_classes(self) -> None:
+        """Let go of the lip expert where nothing asks for losses: its file may be elsewhere."""
+        if self.subcommand in ("test", "predict"):
+            self.config[self.subcommand].model.config.expert = None
+
+    def before_fit(self) -> None:
+        """Ask for a lip expert before anything is written."""
+        self._checked(self.model.check_expert)
+        super().before_fit()
+
+    def before_validate(self) -> None:
+        """Ask for a lip expert."""
+        self._checked(self.model.check_expert)
+
 
 def subspaces(
     data: Path,

@@ -56,13 +56,7 @@ class MotionModule(StageModule):
         face_model = open_face_model(config.face_model)
         self._pinned = pinned(config, face_model.name)
         expert = None
-        if config.needs_expert():
-            if config.expert is None:
-                raise ValueError(
-                    f"the sync loss needs a lip expert: train one by `make train-lip-expert "
-                    f"SYSTEM={config.system}` and name its file by model.config.expert, or set "
-                    f"model.config.{config.system}.sync to false"
-                )
+        if config.needs_expert() and config.expert is not None:
             expert = load_expert(config.expert, self._pinned, face_model)
         super().__init__(build_model(self._pinned, face_model, expert), config, optim)
         self.sampler = sampler or SamplerConfig(solver="dpm++", num_steps=8)
@@ -83,8 +77,22 @@ class MotionModule(StageModule):
             face_model=self.face_model_name,
         )
 
+    def check_expert(self) -> None:
+        """Raise ValueError if there is no lip expert for the sync loss; only losses need it."""
+        if self.config.needs_expert() and self.config.expert is None:
+            raise ValueError(
+                f"the sync loss needs a lip expert: train one by `make train-lip-expert "
+                f"SYSTEM={self.config.system}` and name its file by model.config.expert, or set "
+                f"model.config.{self.config.system}.sync to false"
+            )
+
+    def on_validation_start(self) -> None:
+        """Refuse to leave the sync loss out without a word."""
+        self.check_expert()
+
     def on_fit_start(self) -> None:
         """Measure the training data's mean and spread, unless weights came with their own."""
+        self.check_expert()
         data = _data_of(self.trainer)
         _check_data(data, self.config, self.face_model_name)
         frames, length = data.config.frames, self.model.windows.length
