@@ -55,7 +55,7 @@ def smooth_edges(
     across = (part_BHW[:, :, 1:] != part_BHW[:, :, :-1]).nonzero()
     down = (part_BHW[:, 1:] != part_BHW[:, :-1]).nonzero()
     frame, row, column = torch.cat([across, down]).unbind(1)
-    is_down = torch.arange(len(frame)) >= len(across)
+    is_down = torch.arange(len(frame), device=frame.device) >= len(across)
     first = (frame * height + row) * width + column
     second = first + torch.where(is_down, width, 1)
     is_first = depth_N[first] <= depth_N[second]

@@ -1,0 +1,135 @@
+"""One portrait, ready to be drawn in any motion: what is constant is worked out once."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from viseme_core.types import ReferenceFace
+from viseme_face.antialias import edge_neighbours, smooth_edges
+from viseme_face.coverage import Layer
+from viseme_face.morphable import MorphableModel
+from viseme_face.pose import CAMERA_DISTANCE, FOCAL, pose_vertices, project
+from viseme_face.raster import Raster, rasterize
+from viseme_face.shading import interpolate
+from viseme_render.mesh.eyes import PortraitEyes
+from viseme_render.mesh.light import light_of
+from viseme_render.mesh.mouth import PortraitMouth
+from viseme_render.mesh.warp import Moved, PortraitWarp
+
+# Frames drawn at a time: more fall out of the processor's cache.
+_BATCH = 5
+# The rasteriser's perspective would bend the map from picture to picture; depth only decides what
+# hides what, so it is pressed flat.
+_FLAT = 0.01
+
+
+class MeshPortrait:
+    """A portrait and everything about it that no motion changes.
+
+    Args:
+        reference: The portrait; its frame must be square.
+        model: Its face model, on the built-in mesh.
+    """
+
+    def __init__(self, reference: ReferenceFace, model: MorphableModel) -> None:
+        self.picture_3HW = (reference.frame_3HW + 1) / 2
+        self.size = self.picture_3HW.shape[-1]
+        self.warp = PortraitWarp(reference, model)
+        self._neighbours_P3 = edge_neighbours(self.warp.triangles_P3).to(reference.pose.device)
+        points_K3, pose_6 = self.warp.points_K3, reference.pose
+        source_K2 = self.size * project(pose_vertices(points_K3, pose_6))
+        about = (
+            self.picture_3HW,
+            points_K3,
+            self.warp.neutral_K3,
+            pose_6,
+            light_of(self.picture_3HW, source_K2),
+        )
+        self.eyes = PortraitEyes(*about)
+        self.mouth = PortraitMouth(*about)
+
+    @torch.no_grad()
+    def draw(self, expression_TE: Tensor, pose_T6: Tensor) -> Tensor:
+        """Return frames (T, 3, H, W), sRGB in [-1, 1].
+
+        Args:
+            expression_TE: Expression of every frame.
+            pose_T6: Pose of every frame.
+        """
+        parts = zip(expression_TE.split(_BATCH), pose_T6.split(_BATCH), strict=True)
+        return torch.cat([self._draw(*part) for part in parts])
+
+    @torch.no_grad()
+    def flow(self, expression_TE: Tensor, pose_T6: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where each pixel comes from, and which part of the sheet it shows.
+
+        Args:
+            expression_TE: Expression of every frame.
+            pose_T6: Pose of every frame.
+
+        Returns:
+            Places in the portrait, [0, 1], (T, H, W, 2); parts as `Topology.part_P`, -1 where
+            there were a hole, (T, H, W).
+        """
+        moved = self.warp.move(expression_TE, pose_T6)
+        raster = self._raster(moved)
+        part_THW = self.warp.part_P[raster.triangle_BHW.clamp(min=0)]
+        return (
+            interpolate(raster, self.warp.triangles_P3, moved.source_TN2),
+            torch.where(raster.mask_BHW, part_THW, -1),
+        )
+
+    def _raster(self, moved: Moved) -> Raster:
+        z_TN = _FLAT * moved.height_TN
+        spread_TN = (CAMERA_DISTANCE - z_TN) / FOCAL
+        x_TN = (moved.screen_TN2[..., 0] - 0.5) * spread_TN
+        y_TN = (0.5 - moved.screen_TN2[..., 1]) * spread_TN
+        return rasterize(
+            torch.stack([x_TN, y_TN, z_TN], -1),
+            self.warp.triangles_P3,
+            (self.size, self.size),
+            cull_back=True,
+        )
+
+    def _draw(self, expression_TE: Tensor, pose_T6: Tensor) -> Tensor:
+        moved = self.warp.move(expression_TE, pose_T6)
+        raster = self._raster(moved)
+        flow_THW2 = interpolate(raster, self.warp.triangles_P3, moved.source_TN2)
+        frames_T3HW = F.grid_sample(
+            self.picture_3HW.expand(len(flow_THW2), -1, -1, -1),
+            2 * flow_THW2 - 1,
+            mode="bicubic",
+            padding_mode="border",
+            align_corners=False,
+        )
+        frames_T3HW = self._smooth(frames_T3HW, raster, moved)
+        screen_TK2 = self.size * project(pose_vertices(moved.points_TK3, pose_T6))
+        for layer in self.eyes.layers(screen_TK2):
+            _lay_over(frames_T3HW, layer)
+        _lay_over(frames_T3HW, self.mouth.layer(moved.points_TK3, screen_TK2, pose_T6))
+        # Cubic interpolation swings beyond what it passes through.
+        return frames_T3HW.clamp_(0, 1).mul_(2).sub_(1)
+
+    def _smooth(self, frames_T3HW: Tensor, raster: Raster, moved: Moved) -> Tensor:
+        """Return frames without steps where the face stands before what is around it."""
+        frames_THW3 = smooth_edges(
+            frames_T3HW.permute(0, 2, 3, 1),
+            raster,
+            self.warp.part_P[raster.triangle_BHW],
+            self.size * moved.screen_TN2,
+            self.warp.triangles_P3,
+            self._neighbours_P3,
+        )
+        return frames_THW3.permute(0, 3, 1, 2).contiguous()
+
+
+def _lay_over(frames_T3HW: Tensor, layer: Layer) -> None:
+    """Lay a layer over frames, in place."""
+    size = frames_T3HW.shape[-1]
+    first_T11 = size * size * torch.arange(len(frames_T3HW), device=frames_T3HW.device)
+    pixel_T1n = (layer.window.flat(size).flatten(1) - first_T11[:, None])[:, None]
+    pixel_T3n = pixel_T1n.expand(-1, 3, -1)
+    flat_T3N = frames_T3HW.flatten(2)
+    under_T3n = flat_T3N.gather(2, pixel_T3n)
+    alpha_T1n = layer.alpha_Thw.flatten(1)[:, None]
+    flat_T3N.scatter_(2, pixel_T3n, torch.lerp(under_T3n, layer.color_T3hw.flatten(2), alpha_T1n))

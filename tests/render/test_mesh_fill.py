@@ -1,0 +1,33 @@
+import torch
+
+from viseme_render.mesh.fill import blurred, continued
+
+
+def test_what_is_known_stays_and_the_rest_continues_it():
+    picture = torch.rand(3, 20, 24)
+    share = torch.zeros(20, 24)
+    share[6:14, 8:16] = 1
+    filled = continued(picture, share)
+    torch.testing.assert_close(filled[:, 6:14, 8:16], picture[:, 6:14, 8:16])
+    # Means of what is known: within its range, and none of what lies outside it.
+    known = picture[:, 6:14, 8:16].flatten(1)
+    assert (filled.flatten(1) >= known.amin(1, keepdim=True) - 1e-5).all()
+    assert (filled.flatten(1) <= known.amax(1, keepdim=True) + 1e-5).all()
+    changed = picture.clone()
+    changed[:, share == 0] = 9.0
+    assert torch.equal(continued(changed, share), filled)
+
+
+def test_one_colour_continues_as_itself():
+    share = torch.zeros(9, 13)
+    share[4, 6] = 1
+    picture = torch.full((3, 9, 13), 0.7)
+    torch.testing.assert_close(continued(picture, share), picture)
+
+
+def test_blurring_spreads_a_point_by_binomial_weights():
+    point = torch.zeros(1, 1, 5, 5)
+    point[0, 0, 2, 2] = 16
+    row = torch.tensor([0.0, 1, 2, 1, 0])
+    torch.testing.assert_close(blurred(point)[0, 0], row[:, None] * row)
+    torch.testing.assert_close(blurred(torch.ones(1, 1, 4, 4), 3), torch.ones(1, 1, 4, 4))

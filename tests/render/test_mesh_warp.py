@@ -1,0 +1,80 @@
+import torch
+
+from tests.render.portraits import mistracked, sitter, turned
+from viseme_face import lip_opening, pose_vertices, project
+from viseme_face.layouts import LEFT_LID_PAIRS, LIP_PAIRS, LIP_RINGS, RIGHT_LID_PAIRS
+from viseme_render.mesh.sheet import FIRST_RING, NUM_FACE, RIM
+from viseme_render.mesh.warp import PortraitWarp
+
+
+def warp_of(reference, model):
+    return PortraitWarp(reference, model)
+
+
+def test_the_portraits_own_motion_leaves_every_vertex_where_it_came_from():
+    person = sitter(0)
+    reference = mistracked(person.reference, 0.5)
+    warp = warp_of(reference, person.model)
+    moved = warp.move(reference.expression[None], reference.pose[None])
+    face_N2, rings_N2 = warp.source_N2[:NUM_FACE], warp.source_N2[FIRST_RING:]
+    # The lips of this portrait are open by a hair, and their edges taken from as far inside them.
+    torch.testing.assert_close(moved.screen_TN2[0, :NUM_FACE], face_N2, atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved.screen_TN2[0, FIRST_RING:], rings_N2, atol=2e-6, rtol=0)
+
+
+def test_the_mesh_lies_on_the_landmarks_that_were_tracked():
+    person = sitter(0)
+    reference = mistracked(person.reference, 0.5)
+    warp = warp_of(reference, person.model)
+    landmarks_K2 = reference.landmarks.points_TKD[0, :NUM_FACE]
+    # Pairs of lips and lids share what the model misses, so that they open as the motion says.
+    paired = torch.tensor([*LIP_PAIRS, *RIGHT_LID_PAIRS, *LEFT_LID_PAIRS])
+    alone = torch.ones(NUM_FACE, dtype=torch.bool)
+    alone[paired.flatten()] = False
+    torch.testing.assert_close(
+        warp.source_N2[:NUM_FACE][alone], landmarks_K2[alone], atol=5e-5, rtol=0
+    )
+    middle = project(pose_vertices(warp.points_K3, reference.pose))[paired].mean(1)
+    torch.testing.assert_close(middle, landmarks_K2[paired].mean(1), atol=2e-5, rtol=0)
+
+
+def test_lips_open_as_far_as_the_motion_says_whatever_the_tracker_missed():
+    person = sitter(0)
+    reference = mistracked(person.reference, 1.0)
+    shares = torch.tensor([0.0, 0.2, 0.6, 1.0])
+    expression_TE = person.closed_E + shares[:, None] * person.opening_E
+    got = lip_opening(warp_of(reference, person.model).points(expression_TE))
+    asked = lip_opening(person.model.landmarks(reference.identity, expression_TE, "mp478"))
+    # What both points of a pair share changes the mouth's width by a few per cent, not its gap.
+    torch.testing.assert_close(got, asked, atol=2e-3, rtol=0.1)
+
+
+def test_the_border_of_the_picture_never_moves():
+    person = sitter(1)
+    warp = warp_of(person.reference, person.model)
+    poses = torch.stack([turned(person.reference.pose, yaw=20, pitch=-10, roll=15)])
+    moved = warp.move(person.reference.expression[None], poses)
+    border = slice(-2 * len(RIM), None)
+    assert torch.equal(moved.screen_TN2[0, border], warp.source_N2[border])
+
+
+def test_the_rim_of_the_face_and_the_first_ring_move_as_one_head():
+    person = sitter(1)
+    warp = warp_of(person.reference, person.model)
+    pose_16 = turned(person.reference.pose, yaw=12)[None]
+    moved = warp.move(person.reference.expression[None], pose_16).screen_TN2[0]
+    shift_N2 = moved - warp.source_N2
+    ring_C2 = shift_N2[FIRST_RING : FIRST_RING + 2 * len(RIM) : 2]
+    rim_C2 = shift_N2[list(RIM)]
+    assert float(rim_C2.norm(dim=1).max()) > 0.02
+    assert float((ring_C2 - rim_C2).norm(dim=1).max()) < 0.1 * float(rim_C2.norm(dim=1).max())
+
+
+def test_edges_of_open_lips_are_taken_from_within_the_lips():
+    shut, open_ = sitter(0), sitter(0, opening=0.8)
+    inner, next_ring = list(LIP_RINGS[3]), list(LIP_RINGS[2])
+    for person, pull in ((shut, 0.0), (open_, 0.5)):
+        warp = warp_of(person.reference, person.model)
+        points_K2 = project(pose_vertices(warp.points_K3, person.reference.pose))
+        wanted = torch.lerp(points_K2[inner], points_K2[next_ring], pull)
+        torch.testing.assert_close(warp.source_N2[inner], wanted, atol=2e-4, rtol=0)
