@@ -5,7 +5,12 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import argrelextrema
 from torch import Tensor
 
-from viseme_eval.functional.beats import audio_beats, beat_align, motion_beats
+from viseme_eval.functional.beats import (
+    audio_beats,
+    audio_beats_of_pieces,
+    beat_align,
+    motion_beats,
+)
 
 ONSETS = (0.5, 0.9, 1.37, 2.0, 2.52, 3.3, 4.41)
 
@@ -39,6 +44,14 @@ def test_score_is_the_mean_kernel_of_the_nearest_beats() -> None:
                         for a in (0.1, 1.0, 2.2)])  # fmt: skip
     assert float(beat_align(audio, motion, sigma_sec=0.2)) == pytest.approx(expected, rel=1e-6)
     assert float(beat_align(audio, audio)) == 1
+
+
+def test_the_nearest_beat_counts_in_whatever_order_they_come() -> None:
+    generator = torch.Generator().manual_seed(1)
+    sound, motion = torch.rand(40, generator=generator) * 9, torch.rand(13, generator=generator) * 9
+    gaps = np.abs(sound.double().numpy()[:, None] - motion.double().numpy()).min(1)
+    expected = np.exp(-(gaps**2) / (2 * 0.12**2)).mean()
+    assert float(beat_align(sound, motion)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_default_kernel_is_three_frames_wide() -> None:
@@ -104,6 +117,14 @@ def test_beats_of_long_sound_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyP
     whole = audio_beats(sound)
     monkeypatch.setattr("viseme_eval.functional.beats._BLOCK_HOPS", 17)
     assert audio_beats(sound).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("size", [100, 7_000, 50_000])
+def test_beats_of_sound_in_pieces_are_those_of_the_whole(size: int) -> None:
+    sound = syllables(*ONSETS)
+    found = audio_beats_of_pieces(iter(sound.split(size)), sound.abs().amax())
+    assert found.tolist() == audio_beats(sound).tolist()
+    assert len(found) == len(ONSETS)
 
 
 def test_motion_on_the_beat_beats_motion_at_random_times() -> None:

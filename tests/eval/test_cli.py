@@ -33,8 +33,15 @@ def test_a_misspelt_command_shows_the_others(capsys, arguments):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("run", ["--generated", "--reference", "results do not depend on it"]),
-        ("compare", ["reports", "Two reports or more", "--resamples"]),
+        ("run", ["--generated", "results do not depend on it", "--only psnr,ssim", "lmd_mouth"]),
+        (
+            "compare",
+            [
+                "viseme-eval compare reports/ours reports/theirs",
+                "Two reports or more",
+                "--resamples",
+            ],
+        ),
         ("weights", ["--folder", "$VISEME_WEIGHTS"]),
         ("study", ["--methods", "choose one video per question", "outside --out"]),
         ("tally", ["answers", "Files that people saved", "--key"]),
@@ -63,6 +70,32 @@ def test_run_and_compare_from_the_command_line(tmp_path, capsys):
     assert "1 clips compared" in printed
     assert cli.main(["compare", str(tmp_path / "same"), str(tmp_path / "soft/report.json")]) == 0
     assert capsys.readouterr().out.startswith("# same, soft on real")
+
+
+@pytest.mark.parametrize("only", [["psnr,ssim"], ["[psnr,ssim]"], ["psnr, ssim"]])
+def test_a_list_needs_no_brackets(tmp_path, capsys, only):
+    real = film(tmp_path / "real.mp4", frames(4))
+    given = ["run", "--generated", str(real), "--reference", str(real), "--crop", "none"]
+    given += ["--out", str(tmp_path / "out"), "--pictures", "0"]
+    assert cli.main([*given, "--only", *only]) == 0
+    printed = capsys.readouterr().out
+    assert "PSNR" in printed
+    assert "SSIM" in printed
+    assert "CPBD" not in printed
+    assert cli.main([*given, "--only=psnr"]) == 0
+    assert "SSIM" not in capsys.readouterr().out
+
+
+def test_what_was_named_and_is_not_there_is_an_error_and_no_skipped_row(tmp_path, capsys):
+    real = film(tmp_path / "real.mp4", frames(4))
+    given = ["run", "--generated", str(real), "--reference", str(real), "--crop", "none"]
+    given += ["--out", str(tmp_path / "out"), "--only", "psnr"]
+    assert cli.main([*given, "--sync_network", str(tmp_path / "none.safetensors")]) == 1
+    assert "none.safetensors" in capsys.readouterr().err
+    assert cli.main([*given, "--device", "mps"]) == 1
+    said = capsys.readouterr().err
+    assert "--device 'mps' cannot be used here" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def write(folder, name, values, *, own=1.0, clips=None, **changes):
         dataset="faces",
         settings={"crop": "face", "size": 256, "versions": {}, **changes.get("settings", {})},
         networks=changes.get("networks", {}),
+        measured_by=changes.get("measured_by", {}),
         quantities=QUANTITIES,
         totals={quantity.name: total_of(quantity, rows) for quantity in QUANTITIES},
         rows=rows,
@@ -122,7 +123,7 @@ def test_only_clips_that_all_have_are_compared_and_it_is_said(tmp_path):
     assert "1 clips that not all reports have are left out" in text
     assert (found["high"]["num_clips"], found["low"]["num_clips"]) == (1, 2)
     assert found["low"]["means"][0][0] == 1.5
-    assert found["high"]["differences"][0]["verdict"] == "one clip says nothing"
+    assert found["high"]["differences"][0]["verdict"] == "1 clips are too few to say"
     assert "intervals are too narrow" in text
 
 
@@ -180,3 +181,36 @@ def test_what_is_no_report_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=r"x\.json"):
         compare(CompareConfig(reports=(str(tmp_path / "x.json"),) * 2))
+
+
+def test_one_quantity_from_two_networks_is_refused(tmp_path):
+    paths = [
+        write(
+            tmp_path, name, [[1, 1, 1]], networks={network: {"file": "f", "sha256": name}},
+            measured_by={"low": [network]},
+        )
+        for name, network in (("a", "arcface_r50"), ("b", "ir_se50"))
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="has low from the network arcface_r50, 'b' from ir_se50"):
+        compared(tmp_path, *paths)
+
+
+def test_of_few_clips_there_is_no_verdict(tmp_path):
+    paths = [write(tmp_path, name, np.full((5, 3), k)) for k, name in enumerate("ab")]
+    text, found = compared(tmp_path, *paths)
+    assert found["high"]["differences"][0]["interval"] == [-1, -1, -1]
+    assert found["high"]["differences"][0]["verdict"] == "5 clips are too few to say"
+    assert "a is better" not in text
+    assert "b is better" not in text
+
+
+def test_a_clip_whose_own_value_is_not_known_does_not_count_where_nearness_does(tmp_path):
+    # Ten clips at a distance of one, and one that would look like a distance of a hundred.
+    one, two = (write(tmp_path, name, np.full((11, 3), 2.0), own=1.0) for name in "ab")
+    plain = json.loads(Path(one).read_text())
+    plain["clips"][10]["values"]["near"]["value"] = 100.0
+    plain["clips"][10]["reference"]["near"]["value"] = None
+    Path(one).write_text(json.dumps(plain))
+    _, found = compared(tmp_path, one, two)
+    assert (found["near"]["num_clips"], found["high"]["num_clips"]) == (10, 11)
+    assert found["near"]["differences"][0]["interval"] == [0, 0, 0]

@@ -92,3 +92,32 @@ def test_a_changed_video_is_measured_again(folders, tmp_path):
     assert psnr_of(evaluate(config, kinds=KINDS[:1])) < 40
     # What belonged to the old one is gone.
     assert len([*(tmp_path / "out/clips").glob("*.json")]) == 1
+
+
+def test_what_a_run_did_not_write_stays(folders, tmp_path):
+    out = tmp_path / "data"
+    (out / "clips").mkdir(parents=True)
+    for name in ("talk.mp4", "0123456789abcdef.mp4", "notes"):
+        (out / "clips" / name).write_bytes(b"mine")
+    stale = out / "clips/0123456789abcdef.json"
+    stale.write_text("{}")
+    film = str(folders / "real/same.mp4")
+    config = config_of(folders, "x", crop="none", pictures=0)
+    evaluate(replace(config, generated=film, reference=film, out=str(out)), kinds=KINDS[:1])
+    kept = {path.name for path in (out / "clips").iterdir()}
+    assert {"talk.mp4", "0123456789abcdef.mp4", "notes"} < kept
+    assert not stale.exists()
+
+
+def test_a_clip_is_measured_again_once_the_code_is_another(folders, tmp_path, monkeypatch):
+    film, done = str(folders / "real/short.mp4"), []
+    config = config_of(folders, "x", crop="none", pictures=0)
+    config = replace(config, generated=film, reference=film, out=str(tmp_path / "out"))
+    real = module.evaluate_pair
+    monkeypatch.setattr(
+        module, "evaluate_pair", lambda *args, **more: done.append(1) or real(*args, **more)
+    )
+    for code, times in (("11111111", 1), ("11111111", 1), ("22222222", 2)):
+        monkeypatch.setattr(module, "code_hash", lambda code=code: code)
+        assert evaluate(config, kinds=KINDS[:1]).settings["versions"]["code"] == code
+        assert len(done) == times

@@ -1,17 +1,14 @@
 """Means over frames and clips, in batches, on two processes, and with equal frames."""
 
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from tests.eval.pictures import face, noisy
+from tests.eval.processes import on_two_processes
 from viseme_eval.functional.image import psnr, ssim
 from viseme_eval.metrics.cpbd import CPBD
 from viseme_eval.metrics.frechet import FrechetDistance
@@ -111,27 +108,11 @@ def results_for(frames: list[int]) -> dict[str, list[float]]:
         return {name: metric.compute().view(-1).tolist() for name, metric in metrics.items()}
 
 
-def _on_one_of_two(
-    rank: int, meeting: str, shares: list[list[int]]
-) -> list[dict[str, list[float]]]:
-    torch.set_num_threads(1)
-    patience = timedelta(seconds=100)
-    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=patience)
-    try:
-        return [results_for(share) for share in shares]
-    finally:
-        dist.destroy_process_group()
-
-
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     alone = results_for(list(range(8)))
     # In the second round the first one has nothing to do.
     here, there = [[0, 3, 4], []], [[1, 2, 5, 6, 7], list(range(8))]
-    meeting = (tmp_path / "meeting").as_uri()
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        other = pool.submit(_on_one_of_two, 1, meeting, there)
-        rounds = _on_one_of_two(0, meeting, here) + other.result(timeout=100)
-    for result in rounds:
+    for result in on_two_processes(results_for, here, there, tmp_path):
         assert result.keys() == alone.keys()
         for name, values in result.items():
             assert values == pytest.approx(alone[name], rel=1e-9), name

@@ -4,64 +4,28 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-from scipy import linalg
 from torch import nn
 
+from tests.eval.views import NUM, facts_of, run_video, view_of
+from viseme_eval.functional.beats import audio_beats, beat_align, motion_beats
 from viseme_eval.functional.motion import motion_diversity
 from viseme_eval.functional.sync import cosine_offset, syncnet_scores
-from viseme_eval.run.measure import Chunk, ClipFacts, SkippedError, View
+from viseme_eval.run.measure import SkippedError
 from viseme_eval.run.measures.eyes import Eyes
-from viseme_eval.run.measures.frechet import FrechetLite0
-from viseme_eval.run.measures.identity import Csim, Emotion
+from viseme_eval.run.measures.identity import Csim
 from viseme_eval.run.measures.landmark import landmarks_of
-from viseme_eval.run.measures.motion import Hopenet, filled
-from viseme_eval.run.measures.perceptual import ConsecutiveLite0, Lite0Distance
+from viseme_eval.run.measures.motion import BeatAlign, Hopenet, filled
+from viseme_eval.run.measures.per_frame import Track
 from viseme_eval.run.measures.registry import MEASURES, fill_slots
 from viseme_eval.run.measures.sync import LandmarkSync, StableSyncNet, SyncNet, Wav2LipExpert
 from viseme_eval.syncnet.config import NAME as OWN_SYNC
 
-NUM = 30
-
 
 @pytest.fixture
 def clip(tmp_path):
-    return ClipFacts(name="clip", num_frames=NUM, size=(32, 32), work=tmp_path)
-
-
-def view_of(start, stop, seed=0, *, seen=None):
-    """Frames of noise and landmarks whose first number is the frame's."""
-    draw = torch.Generator().manual_seed(seed)
-    frames = torch.rand(NUM, 3, 32, 32, generator=draw) * 2 - 1
-    points = torch.rand(NUM, 478, 3, generator=draw)
-    points[:, 0, 0] = torch.arange(NUM)
-    sound = torch.randn(NUM * 640, generator=draw)
-    found = torch.ones(NUM, dtype=torch.bool) if seen is None else torch.tensor(seen)
-    return View(
-        start=start,
-        frames_T3HW=frames[start:stop],
-        landmarks_TK3=points[start:stop],
-        seen_T=found[start:stop],
-        pose_T6=None,
-        audio_S=sound[start * 640 : stop * 640],
-    )
-
-
-def run_video(measure, clip, batch, **how):
-    measure.start(clip)
-    for start in range(0, NUM, batch):
-        measure.update(view_of(start, min(start + batch, NUM), **how))
-    return measure.finish()
-
-
-def run_pair(measure, clip, batch, other=1, **how):
-    measure.start(clip)
-    for start in range(0, NUM, batch):
-        stop = min(start + batch, NUM)
-        measure.update(Chunk(view_of(start, stop, **how), view_of(start, stop, other)))
-    return measure.finish()
+    return facts_of(tmp_path)
 
 
 class FakeStream:
@@ -142,108 +106,6 @@ def test_diversity_in_pieces_is_that_of_the_whole_clip(clip, batch):
     assert found["diversity_angles"] == pytest.approx(float(motion_diversity(angles)), rel=1e-9)
 
 
-def test_identity_is_compared_where_both_faces_are_seen(clip):
-    def network(frames, points):
-        # The second frame would spoil the mean if it were looked at.
-        assert not (points[:, 0, 0] == 1).any()
-        return frames.flatten(1)
-
-    seen = [True, False] + [True] * (NUM - 2)
-    found = run_pair(Csim(network), clip, 7, seen=seen)
-    one, other = (view_of(0, NUM, seed).frames_T3HW.flatten(1).double() for seed in (0, 1))
-    kept = [0, *range(2, NUM)]
-    expected = nn.functional.cosine_similarity(one, other)[kept].mean()
-    assert found["csim"] == pytest.approx(float(expected), rel=1e-6)
-    assert math.isnan(run_pair(Csim(network), clip, 7, seen=[False] * NUM)["csim"])
-
-
-class FakeEmotion:
-    """Features are means of frames; red says happy, green sad."""
-
-    device = torch.device("cpu")
-
-    def __call__(self, frames, _):
-        return frames.mean((2, 3))
-
-    def classify(self, features):
-        return (features.mean(0) * 100).softmax(0)
-
-
-def test_emotions_agree_if_the_network_sees_the_same_one(clip):
-    same = run_pair(Emotion(FakeEmotion()), clip, 7, other=0)
-    assert same == {
-        "emotion_similarity": pytest.approx(1),
-        "emotion_accuracy": 1.0,
-    }
-    assert run_pair(Emotion(FakeEmotion()), clip, 7, seen=[False] * NUM) == {}
-
-
-class FakeFeatures(nn.Module):
-    """Four maps' worth of features by a fixed convolution."""
-
-    def __init__(self, width):
-        super().__init__()
-        self.net = nn.Conv2d(3, width, 4, 4)
-        torch.manual_seed(3)
-        nn.init.normal_(self.net.weight)
-
-    def forward(self, frames):
-        return [self.net(frames)]
-
-    def pooled(self, frames_T3HW):
-        return self.net(frames_T3HW).mean((2, 3))
-
-
-@pytest.mark.parametrize("batch", [1, 9, 30])
-def test_perceptual_distances_do_not_depend_on_the_batch(clip, batch):
-    network = FakeFeatures(6)
-    whole = run_pair(Lite0Distance(network), clip, NUM)
-    assert run_pair(Lite0Distance(network), clip, batch) == pytest.approx(whole, rel=1e-6)
-    assert run_pair(Lite0Distance(network), clip, batch, other=0) == pytest.approx(
-        dict.fromkeys(whole, 0), abs=1e-9
-    )
-    measure = ConsecutiveLite0(network)
-    found = run_video(measure, clip, batch)
-    (curve,) = measure.curves().values()
-    frames = view_of(0, NUM).frames_T3HW
-    maps = nn.functional.normalize(network(frames)[0].double(), dim=1)
-    expected = (maps[1:] - maps[:-1]).square().sum(1).mean((1, 2))
-    assert math.isnan(curve[0])
-    assert curve[1:] == pytest.approx(expected.tolist(), rel=1e-4)
-    assert found["lite0_consecutive"] == pytest.approx(float(expected.mean()), rel=1e-5)
-
-
-class Small(FrechetLite0):
-    """The stand-in's distance with fewer features than frames."""
-
-    num_features = 5
-
-
-def test_the_frechet_distance_of_clips_is_that_of_all_their_frames(tmp_path):
-    network, works, rows = FakeFeatures(5), [], ([], [])
-    for seed in (0, 10):
-        work = tmp_path / str(seed)
-        work.mkdir()
-        facts = ClipFacts(name="clip", num_frames=NUM, size=(32, 32), work=work)
-        assert run_pair(Small(network), facts, 8, seed=seed, other=seed + 1) == {}
-        works.append(work)
-        for side, draw in zip(rows, (seed, seed + 1), strict=True):
-            side.append(network.pooled(view_of(0, NUM, draw).frames_T3HW).detach().numpy())
-    a, b = (np.concatenate(side).astype(float) for side in rows)
-    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = np.real(linalg.sqrtm(cov_a @ cov_b))
-    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
-    assert Small(network).combine(works)["frechet_lite0"] == pytest.approx(expected, rel=1e-5)
-
-
-def test_too_few_frames_for_a_frechet_distance_are_no_number(clip):
-    network = FakeFeatures(1280)
-    measure = FrechetLite0(network)
-    run_pair(measure, clip, 30)
-    with pytest.raises(SkippedError, match="30 frames are too few for 1280 features"):
-        measure.combine([clip.work])
-
-
 def test_landmarks_of_frames_that_are_not_square_keep_the_faces_proportions():
     view = view_of(0, 4)
     wide = replace(view, frames_T3HW=torch.zeros(4, 3, 16, 32))
@@ -297,3 +159,37 @@ def test_the_first_network_of_several_that_is_there_is_used():
     (slot,) = fill_slots(refuse, kinds=[Csim])
     assert slot.build is None
     assert slot.reason == "skipped: weights absent, put arcface_r50 at B"
+
+
+def test_beat_align_hears_the_whole_clip_and_leaves_no_file(clip):
+    measure = BeatAlign()
+    times = torch.arange(NUM) / 25
+    sound = torch.zeros(NUM * 640)
+    for onset in (3_000, 9_000, 15_000):
+        sound[onset : onset + 400] = torch.sin(0.3 * torch.arange(400.0))
+    pose = torch.zeros(NUM, 6)
+    pose[:, 0] = torch.sin(12 * times)
+    whole = beat_align(audio_beats(sound), motion_beats(pose[:, :3].double().rad2deg()))
+    for batch in (7, NUM):
+        measure.start(clip)
+        for start in range(0, NUM, batch):
+            part = slice(start, start + batch)
+            view = view_of(start, min(start + batch, NUM))
+            samples = sound[start * 640 : (start + batch) * 640]
+            measure.update(replace(view, pose_T6=pose[part], audio_S=samples))
+        assert measure.finish()["beat_align"] == pytest.approx(float(whole), rel=1e-12)
+    assert [*clip.work.iterdir()] == []
+
+
+def test_a_track_is_the_rows_of_all_pieces_in_one_place():
+    rows = torch.randn(NUM, 3)
+    track = Track(NUM)
+    assert len(track) == len(track.rows) == 0
+    places = set()
+    for piece in rows[:25].split(7):
+        track.add(piece)
+        places.add(track.rows.data_ptr())
+    assert torch.equal(track.rows, rows[:25])
+    assert len(track) == 25
+    # Memory is taken once, for the whole clip.
+    assert len(places) == 1

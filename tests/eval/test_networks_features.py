@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from viseme_eval.functional.perceptual import PerceptualDistance, lpips_heads
 from viseme_eval.networks.builders import BUILDERS
-from viseme_eval.networks.face_network import CHUNK
 from viseme_eval.networks.features import InceptionFeatures, PerceptualFeatures
 from viseme_eval.networks.registry import load_network
 from viseme_eval.networks.trunks import alexnet, vgg16
@@ -70,13 +69,14 @@ def test_inception_sees_frames_of_299_px_and_minus_one_to_one() -> None:
             seen.append(x)
             return x.mean((2, 3))
 
-    clip = frames(num=CHUNK + 3)
     spy: Any = Spy()
-    pooled = InceptionFeatures(spy).pooled(clip)
+    network = InceptionFeatures(spy)
+    clip = frames(num=network.chunk + 3)
+    pooled = network.pooled(clip)
     # Never more at once, and all of them.
-    assert [len(x) for x in seen] == [CHUNK, 3]
+    assert [len(x) for x in seen] == [network.chunk, 3]
     assert seen[0].shape[1:] == (3, 299, 299)
-    assert len(pooled) == CHUNK + 3
+    assert len(pooled) == network.chunk + 3
     # Nearest to pytorch-fid: [0, 1] resized without anti-aliasing, then 2 x - 1.
     theirs = 2 * F.interpolate((clip + 1) / 2, (299, 299), mode="bilinear") - 1
     torch.testing.assert_close(torch.cat(seen), theirs, atol=1e-5, rtol=0)
@@ -146,6 +146,31 @@ def test_the_stand_ins_maps_are_its_own_classes_features(lite0: Any) -> None:
     ]  # fmt: skip
     whole = lite0.net.extract_features((clip * 127.5 + 0.5) / 128)
     torch.testing.assert_close(lite0.pooled(clip), whole.mean((2, 3)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["lite0", "lpips_alex"])
+def test_features_of_one_pass_are_those_of_frames_alone(lite0: Any, kind: str) -> None:
+    network = lite0 if kind == "lite0" else PerceptualFeatures(alexnet())
+    clip = frames(96, num=network.chunk + 2)
+    seen = network.features(clip)
+    for number, frame in enumerate(clip.split(1)):
+        for ours, alone in zip(seen.maps, network(frame), strict=True):
+            torch.testing.assert_close(ours[number], alone[0], rtol=1e-4, atol=1e-4)
+    if kind == "lite0":
+        torch.testing.assert_close(seen.pooled, lite0.pooled(clip))
+    else:
+        assert seen.pooled is None
+
+
+def test_features_are_made_where_the_network_is() -> None:
+    with torch.device("meta"):
+        network = PerceptualFeatures(alexnet())
+    # As on an accelerator: frames come from a file, and the network stays where it was put.
+    maps = network.features(frames(64)).maps
+    assert {x.device.type for x in maps} == {"meta"}
+    assert network.device.type == "meta"
+    assert network.chunk == 32
 
 
 def test_the_stand_in_refuses_sides_it_cannot_halve(lite0: Any) -> None:

@@ -10,6 +10,7 @@ from tests.eval.pairs import film, frames, voice
 from viseme_data.crop import crop_box
 from viseme_data.media import read_audio, read_frames
 from viseme_data.track import FaceTracker
+from viseme_eval.run import reading
 from viseme_eval.run.faces import film_face
 from viseme_eval.run.pairing import Pair
 from viseme_eval.run.reading import read_chunks, survey
@@ -85,3 +86,13 @@ def test_sound_comes_in_step_with_frames_and_is_silent_after_its_end(tmp_path):
     assert len(heard_S) == 40 * 640
     torch.testing.assert_close(heard_S[: len(expected_S)], expected_S)
     assert not heard_S[len(expected_S) :].any()
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(4, [4, 4, 2]), (100, [6, 4])])
+def test_chunks_of_large_frames_are_short(tmp_path, monkeypatch, batch, sizes):
+    monkeypatch.setattr(reading, "_MOST_PIXELS", 6 * 64 * 48)
+    path = film(tmp_path / "a.mp4", [np.zeros((48, 64, 3), np.uint8)] * 10)
+    pair = Pair(name="a", generated=path, reference=path)
+    clip = survey(pair, None, tmp_path, crop="none", size=32)
+    chunks = read_chunks(pair, clip, batch=batch, with_pose=False, on_frames=lambda count: None)
+    assert [chunk.generated.num_frames for chunk in chunks] == sizes

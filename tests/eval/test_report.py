@@ -51,6 +51,7 @@ def report():
         dataset="faces",
         settings={"crop": "face", "size": 256, "versions": {"torch": "2"}},
         networks={"net": {"file": "net.pth", "sha256": "abc123"}},
+        measured_by={"lse_c": ["net"]},
         quantities=quantities,
         totals={q.name: total_of(q, [r for r in rows if r.status == "done"]) for q in quantities},
         rows=rows,
@@ -58,7 +59,7 @@ def report():
 
 
 def test_totals_are_means_over_the_clips_that_have_a_value(report):
-    assert report.totals["cpbd"] == Total(value=0.5, reference=0.7, num_clips=1)
+    assert report.totals["cpbd"] == Total(value=0.5, reference=0.8, num_clips=1)
     assert report.totals["lse_c"].reason == ABSENT
     # Documented: one clip like its reference makes the mean infinite, as papers print it.
     assert report.totals["psnr"].value == math.inf
@@ -99,7 +100,7 @@ def test_papers_tables_have_a_row_for_the_reference_and_each_method(report):
     first = text.split("### ")[1].splitlines()
     assert first[0] == "DisentTalk, Table I"
     assert first[2].count("|") == 7
-    assert first[4] == "| Reference | - | 0 | - | 0.7 | inf |"
+    assert first[4] == "| Reference | - | 0 | - | 0.8 | inf |"
     assert first[5] == "| one | n/a | n/a | n/a | 0.5 | inf |"
     assert first[6].startswith("| two |")
 
@@ -163,3 +164,18 @@ def test_a_long_curve_keeps_its_blinks():
 def test_a_curve_without_any_value_says_so():
     assert "not measured" in curves_chart("c", {"generated": [math.nan]})
     assert "not measured" in curves_chart("c", {})
+
+
+def test_the_references_mean_is_over_the_clips_that_the_other_is_over(report):
+    total = report.totals["cpbd"]
+    # The second clip has only the reference's own value.
+    assert (total.value, total.reference, total.num_clips) == (0.5, 0.8, 1)
+    total = total_of(CPBD, [report.rows[1]])
+    assert (total.value, total.reference) == (None, 0.6)
+
+
+def test_a_report_says_which_network_measured_what(report, tmp_path):
+    assert "network net: net.pth, sha256 abc123; measures lse_c" in report_markdown(report)
+    path = tmp_path / "report.json"
+    path.write_bytes(dumps(report_to_plain(report)))
+    assert read_report(path).measured_by == {"lse_c": ["net"]}

@@ -37,6 +37,7 @@ def methods(tmp_path_factory):
 
 
 def config_of(methods, folder, **settings):
+    settings = {"audio": str(methods / "sound"), **settings}
     return StudyConfig(
         methods={name: str(methods / name) for name in METHODS},
         out=str(folder / "page"),
@@ -80,7 +81,7 @@ def save(folder, *answers):
 
 @pytest.fixture
 def made(methods, tmp_path):
-    said = study(config_of(methods, tmp_path, audio=str(methods / "sound")))
+    said = study(config_of(methods, tmp_path))
     return tmp_path / "page", said
 
 

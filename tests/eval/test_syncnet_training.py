@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from viseme_core.audio import LogMelConfig, PretrainedConfig, Wav2LipMelConfig
 from viseme_core.config import from_plain
 from viseme_core.train.cli import StageCLI
 from viseme_data.synthetic.config import SynthesizeConfig
@@ -204,6 +205,30 @@ def test_every_config_parses_and_builds(path, monkeypatch, tmp_path):
     module, data = built["module"], built["data"]
     assert data.config.frames >= module.config.shortest
     assert module.header().stage == "syncnet"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("audio", "expected"),
+    [
+        (None, LogMelConfig()),
+        ("{kind: wav2lip_mel, lead: 1}", Wav2LipMelConfig(lead=1)),
+        (
+            "{kind: hubert, path: folder, layer: 9}",
+            PretrainedConfig(kind="hubert", path="folder", layer=9),
+        ),
+    ],
+)
+def test_any_audio_encoder_can_be_named_and_log_mel_need_not_be(
+    audio, expected, monkeypatch, tmp_path
+):
+    built = {}
+    monkeypatch.setattr(StageCLI, "_run_subcommand", lambda self, _: built.update(m=self.model))
+    file = tmp_path / "config.yaml"
+    text = (CONFIGS / "tiny.yaml").read_text()
+    file.write_text(text if audio is None else text.replace("dim: 64", f"audio: {audio}"))
+    main(["fit", "--config", str(file), "--run_dir", str(tmp_path / "run")])
+    assert built["m"].config.audio == expected
 
 
 def test_there_is_a_config_of_each_scale():

@@ -1,5 +1,7 @@
 """The metrics of the four papers: numbers out.
 
-Functional forms, stateful metric classes, the public networks that they need, and reports. Nothing
-stands here yet beyond the name; `viseme_core.contrastive` already holds the sync expert's training.
+`functional` holds metrics as functions of tensors, `metrics` the same as torchmetrics classes,
+`networks` the public networks that they need, `syncnet` our own judge of lip sync, `run` the
+command `viseme-eval`. Import from these: a metric needs no network's code, a network no reader of
+media.
 """

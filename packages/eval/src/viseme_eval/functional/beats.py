@@ -4,6 +4,8 @@ Times are in seconds from the beginning of the clip; frame i covers i / fps to (
 Letters: S samples, T frames, C features, N beats.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,7 +51,10 @@ def beat_align(
     audio_N, motion_M = audio_beats_N.double(), motion_beats_N.double()
     if len(audio_N) == 0 or len(motion_M) == 0:
         return torch.full((), torch.nan, dtype=torch.float64, device=audio_N.device)
-    nearest_N = (audio_N[:, None] - motion_M).abs().amin(1)
+    motion_M = motion_M.sort().values
+    after = torch.searchsorted(motion_M, audio_N).clamp_max(len(motion_M) - 1)
+    around_2N = torch.stack([motion_M[(after - 1).clamp_min(0)], motion_M[after]])
+    nearest_N = (around_2N - audio_N).abs().amin(0)
     return (-nearest_N.square() / (2 * sigma_sec**2)).exp().mean()
 
 
@@ -96,11 +101,26 @@ def audio_beats(audio_S: Tensor, *, rate_hz: int = SAMPLE_RATE_HZ) -> Tensor:
         Times, within 20 ms of a sharp onset; empty for silence.
     """
     check_shape(audio_S, "S", name="audio_S")
-    flux_N = _spectral_flux(audio_S, rate_hz)
-    if len(flux_N) == 0 or not bool(flux_N.max() > 0):
+    if len(audio_S) == 0:
         return torch.zeros(0, dtype=torch.float64, device=audio_S.device)
-    peak, around = round(_PEAK_SEC / _HOP_SEC), round(_MEAN_SEC / _HOP_SEC)
-    highest_N = F.max_pool1d(flux_N[None], 2 * peak + 1, stride=1, padding=peak)[0]
+    return audio_beats_of_pieces([audio_S], audio_S.abs().amax(), rate_hz=rate_hz)
+
+
+def audio_beats_of_pieces(
+    pieces: Iterable[Tensor], peak: Tensor, *, rate_hz: int = SAMPLE_RATE_HZ
+) -> Tensor:
+    """Return `audio_beats` of a sound that comes in pieces; memory does not grow with the sound.
+
+    Args:
+        pieces: The sound's samples, any number (S,) at a time.
+        peak: The largest magnitude of them all, 0-dimensional, of their type.
+        rate_hz: Samples per second.
+    """
+    flux_N = _spectral_flux(pieces, peak, rate_hz)
+    if len(flux_N) == 0 or not bool(flux_N.max() > 0):
+        return flux_N[:0]
+    near, around = round(_PEAK_SEC / _HOP_SEC), round(_MEAN_SEC / _HOP_SEC)
+    highest_N = F.max_pool1d(flux_N[None], 2 * near + 1, stride=1, padding=near)[0]
     mean_N = F.avg_pool1d(
         flux_N[None], 2 * around + 1, stride=1, padding=around, count_include_pad=False
     )[0]
@@ -112,24 +132,28 @@ def audio_beats(audio_S: Tensor, *, rate_hz: int = SAMPLE_RATE_HZ) -> Tensor:
         elif flux_N[hop] > flux_N[kept[-1]]:
             kept[-1] = hop
     # Entry h is the rise into the window that begins at hop h + 1; its middle counts.
-    hops = torch.tensor(kept, dtype=torch.float64, device=audio_S.device)
+    hops = torch.tensor(kept, dtype=torch.float64, device=flux_N.device)
     return (hops + 1) * _HOP_SEC + _WINDOW_SEC / 2
 
 
-def _spectral_flux(audio_S: Tensor, rate_hz: int) -> Tensor:
+def _spectral_flux(pieces: Iterable[Tensor], peak: Tensor, rate_hz: int) -> Tensor:
     """Return the rise of the spectrum from each window to the next, float64 of shape (hops,)."""
     hop, window = round(_HOP_SEC * rate_hz), round(_WINDOW_SEC * rate_hz)
-    nothing = torch.zeros(0, dtype=torch.float64, device=audio_S.device)
-    if len(audio_S) < window + hop or not bool(audio_S.any()):
-        return nothing
-    spans = (audio_S / audio_S.abs().amax()).unfold(0, window, hop)
-    taper = torch.hann_window(window, dtype=torch.float64, device=audio_S.device)
+    flux = [torch.zeros(0, dtype=torch.float64, device=peak.device)]
+    if not bool(peak > 0):
+        return flux[0]
+    taper = torch.hann_window(window, dtype=torch.float64, device=peak.device)
     floor = _FLOOR * taper.sum() / 2
-    flux = [nothing]
+    rest_S = peak.new_zeros(0)
     # In blocks that share a window: a spectrum of ten minutes at once would take half a gigabyte.
-    for start in range(0, len(spans) - 1, _BLOCK_HOPS):
-        magnitude = torch.fft.rfft(spans[start : start + _BLOCK_HOPS + 1] * taper).abs()
+    for samples_S in (block for piece in pieces for block in piece.split(_BLOCK_HOPS * hop)):
+        rest_S = torch.cat([rest_S, samples_S / peak])
+        num = (len(rest_S) - window) // hop + 1
+        if num < 2:
+            continue
+        magnitude = torch.fft.rfft(rest_S.unfold(0, window, hop) * taper).abs()
         flux.append((magnitude + floor).log().diff(dim=0).clamp_min(0).mean(-1))
+        rest_S = rest_S[(num - 1) * hop :]
     return torch.cat(flux)
 
 

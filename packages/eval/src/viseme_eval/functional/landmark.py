@@ -108,8 +108,27 @@ def landmark_velocity_error(
         0-dimensional float64, pixels or fractions per frame; NaN if no two successive frames have
         both faces.
     """
+    curve_T = landmark_velocity_curve(
+        generated, reference, region=region, align=align, normalise=normalise, crop_px=crop_px
+    )
+    return curve_T.nanmean()
+
+
+def landmark_velocity_curve(
+    generated: Landmarks,
+    reference: Landmarks,
+    *,
+    region: Region = "mouth",
+    align: Alignment = "centroid",
+    normalise: Normalisation = "none",
+    crop_px: float = CROP_PX,
+) -> Tensor:
+    """Return that difference from each frame to the next, float64 of shape (T - 1,).
+
+    NaN where either frame lacks a face. Arguments are those of `landmark_distance`.
+    """
     g_TK, r_TK, size_T = _prepare(generated, reference, region, align, normalise, crop_px)
-    return ((g_TK - r_TK).diff(dim=0).abs().mean(-1) / size_T[1:]).nanmean()
+    return (g_TK - r_TK).diff(dim=0).abs().mean(-1) / size_T[1:]
 
 
 def eye_aspect_ratio_curve(landmarks: Landmarks) -> Tensor:

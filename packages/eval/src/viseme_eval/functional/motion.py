@@ -11,6 +11,8 @@ from viseme_core.types import FPS
 
 JITTER_HZ = 8.0
 """People move faces and heads below this; what is above is mostly noise."""
+# Curves, or points, that are worked on at a time.
+_CURVES = 8
 # Fewer frames do not part 8 Hz from slower movement.
 _MIN_SPECTRUM = 16
 
@@ -69,18 +71,25 @@ def high_frequency_share(
     num = len(curves_TC)
     if num < _MIN_SPECTRUM:
         return undefined
-    curves_TC = curves_TC.double()
     time_T = torch.arange(num, dtype=torch.float64, device=curves_TC.device)
     time_T = time_T - time_T.mean()
-    moving_TC = curves_TC - curves_TC.mean(0)
-    # The jump from a drifting curve's end to its beginning would look like jitter.
-    slope_C = time_T @ moving_TC / time_T.square().sum()
-    moving_TC = moving_TC - time_T[:, None] * slope_C
-    # What is left of a constant or a line is rounding, which is white.
-    if bool(moving_TC.abs().max() <= 1e-9 * curves_TC.abs().max()):
-        return undefined
     taper_T = torch.hann_window(num, periodic=False, dtype=torch.float64, device=curves_TC.device)
-    power_F = torch.fft.rfft(moving_TC * taper_T[:, None], dim=0).abs().square().sum(1)[1:]
+    power_F = torch.zeros(num // 2, dtype=torch.float64, device=curves_TC.device)
+    moves, size = [], []
+    # Few at a time: ten minutes of all landmarks in double precision are a hundred megabytes.
+    for some_TC in curves_TC.split(_CURVES, dim=1):
+        some_TC = some_TC.double()
+        moving_TC = some_TC - some_TC.mean(0)
+        # The jump from a drifting curve's end to its beginning would look like jitter.
+        slope_C = time_T @ moving_TC / time_T.square().sum()
+        moving_TC = moving_TC - time_T[:, None] * slope_C
+        moves.append(moving_TC.abs().max())
+        size.append(some_TC.abs().max())
+        spectrum_FC = torch.fft.rfft(moving_TC * taper_T[:, None], dim=0)
+        power_F = power_F + spectrum_FC.abs().square().sum(1)[1:]
+    # What is left of a constant or a line is rounding, which is white.
+    if bool(max(moves) <= 1e-9 * max(size)):
+        return undefined
     hertz_F = torch.fft.rfftfreq(num, 1 / fps, device=curves_TC.device)[1:]
     return power_F[hertz_F > cutoff_hz].sum() / power_F.sum()
 
@@ -97,4 +106,9 @@ def third_difference(points_TKD: Tensor) -> Tensor:
         0-dimensional float64 in the points' unit; NaN for less than four frames.
     """
     check_shape(points_TKD, "T K D", name="points_TKD")
-    return points_TKD.double().diff(n=3, dim=0).norm(dim=-1).mean()
+    lengths = [
+        some.double().diff(n=3, dim=0).norm(dim=-1).sum()
+        for some in points_TKD.split(_CURVES, dim=1)
+    ]
+    num = max(0, len(points_TKD) - 3) * points_TKD.shape[1]
+    return torch.stack(lengths).sum() / num

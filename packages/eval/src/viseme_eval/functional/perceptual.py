@@ -6,7 +6,7 @@ linear heads, which torchmetrics ships. Any other network gives a distance that 
 by that name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,6 +27,8 @@ _EPSILON = 1e-10
 # Frames whose features are in memory at a time, and as many of the other video: VGG-16's first
 # layers make 50 MB of a 256 px frame.
 _CHUNK = 8
+# Pairs of frames that are compared at a time.
+_PAIRS = 2
 
 
 def lpips_heads(trunk: Trunk) -> list[Tensor]:
@@ -108,7 +110,8 @@ class PerceptualDistance:
         sizes = check_shape(frames_a, "T 3 H W", name="frames_a")
         check_shape(frames_b, "T 3 H W", name="frames_b", sizes=sizes)
         distances = [frames_a.new_zeros(0, dtype=torch.float64)]
-        for a, b in zip(frames_a.split(_CHUNK), frames_b.split(_CHUNK), strict=True):
+        step = self._step(frames_a)
+        for a, b in zip(frames_a.split(step), frames_b.split(step), strict=True):
             if len(a):
                 both = self.features(torch.cat([a, b]), region=region)
                 distances.append(self.between(*zip(*(x.split(len(a)) for x in both), strict=True)))
@@ -123,7 +126,16 @@ class PerceptualDistance:
 
     def between(self, features_a: Sequence[Tensor], features_b: Sequence[Tensor]) -> Tensor:
         """Return the distance of every pair of features, (T,) float64."""
-        return lpips_distance(features_a, features_b, self.heads)
+        _check_layers(features_a, features_b, self.heads)
+        parts = [
+            lpips_distance(*some, self.heads)
+            for some in zip(_split(features_a), _split(features_b), strict=True)
+        ]
+        return torch.cat(parts)
+
+    def _step(self, frames: Tensor) -> int:
+        """Return how many frames the network takes at once, and as many of the other video."""
+        return min(_CHUNK, getattr(self.network.on(frames), "chunk", _CHUNK))
 
 
 def consecutive_distance(
@@ -155,17 +167,37 @@ def consecutive_distance(
     """
     if len(frames) == 0:
         raise ValueError("consecutive_distance needs at least one frame, got none")
-    curve = [frames.new_zeros(0, dtype=torch.float64)]
-    last = None if before is None else list(before)
+    curve = []
     for some in frames.split(_CHUNK):
-        features = distance.features(some, region=region)
-        if last is not None:
-            features = [torch.cat([old, new]) for old, new in zip(last, features, strict=True)]
-        curve.append(distance.between([x[:-1] for x in features], [x[1:] for x in features]))
-        # A copy: a view would keep the features of all frames.
-        last = [x[-1:].clone() for x in features]
-    assert last is not None
-    return torch.cat(curve), last
+        piece, before = consecutive_of_features(
+            distance, distance.features(some, region=region), before
+        )
+        curve.append(piece)
+    assert before is not None
+    return torch.cat(curve), list(before)
+
+
+def consecutive_of_features(
+    distance: PerceptualDistance,
+    features: Sequence[Tensor],
+    before: Sequence[Tensor] | None = None,
+) -> tuple[Tensor, list[Tensor]]:
+    """Return what `consecutive_distance` does, from the features of the frames.
+
+    Args:
+        distance: How features are compared.
+        features: Of successive frames, a layer each, (T, C, h, w).
+        before: Features of the frame before the first, as the last call returned them.
+    """
+    parts = [] if before is None else [distance.between(before, [x[:1] for x in features])]
+    parts.append(distance.between([x[:-1] for x in features], [x[1:] for x in features]))
+    # A copy: a view would keep the features of all frames.
+    return torch.cat(parts), [x[-1:].clone() for x in features]
+
+
+def _split(features: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the features of few frames at a time, which stay in a processor's caches."""
+    return zip(*(layer.split(_PAIRS) for layer in features), strict=True)
 
 
 def _unit(features: Tensor) -> Tensor:

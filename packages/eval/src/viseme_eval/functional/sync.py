@@ -194,7 +194,9 @@ def cosine_lag_curve(visual_TD: Tensor, audio_TD: Tensor, *, max_lag: int = MAX_
     for lag in range(-max_lag, max_lag + 1):
         later, earlier = (seen_TD, heard_TD) if lag >= 0 else (heard_TD, seen_TD)
         size = max(0, len(seen_TD) - abs(lag))
-        curve.append((later[abs(lag) :] * earlier[:size]).sum(-1).mean())
+        # The sum of the rows' products in one, without a copy of the streams for each lag.
+        total = torch.dot(later[abs(lag) :].flatten(), earlier[:size].flatten())
+        curve.append(total / total.new_tensor(size))
     return torch.stack(curve)
 
 

@@ -4,7 +4,7 @@ Letters: T frames, H W pixels, K landmarks, D features.
 """
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from viseme_core.shapes import check_shape
 from viseme_core.types import LAYOUT_SIZES
 
 CHUNK = 32
-"""Frames that go through a network at once; no result depends on it."""
+"""Frames that go through a network at once on an accelerator; no result depends on it."""
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -30,6 +30,8 @@ class FaceNetwork(nn.Module, Generic[N]):
     """Its name in the registry."""
     fingerprint: str = ""
     """Start of the weight file's sha256; empty for a network that was read from no file."""
+    chunk_on_cpu: ClassVar[int] = 8
+    """Frames at once on a processor: 32 gain nothing there and take four times the memory."""
 
     def __init__(self, net: N) -> None:
         super().__init__()
@@ -45,13 +47,18 @@ class FaceNetwork(nn.Module, Generic[N]):
         """Where the weights are; inputs are moved there, a chunk at a time."""
         return next(self.net.parameters()).device
 
+    @property
+    def chunk(self) -> int:
+        """Frames that go through at once, where the weights are."""
+        return self.chunk_on_cpu if self.device.type == "cpu" else CHUNK
+
     def train(self, mode: bool = True) -> "FaceNetwork[N]":
         """Stay in evaluation mode whatever the mode of the module that owns this one."""
         return super().train(False)
 
     def in_chunks(self, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        """Return `function` of the inputs, `CHUNK` rows at a time and on this network's device."""
-        parts = zip(*(rows.split(CHUNK) for rows in inputs), strict=True)
+        """Return `function` of the inputs, `chunk` rows at a time and on this network's device."""
+        parts = zip(*(rows.split(self.chunk) for rows in inputs), strict=True)
         return torch.cat([function(*(rows.to(self.device) for rows in part)) for part in parts])
 
 

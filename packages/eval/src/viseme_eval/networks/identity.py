@@ -19,6 +19,7 @@ ARCFACE_TEMPLATE = (
 )
 """Where ArcFace's aligned faces of 112 px have eyes, nose tip and mouth corners."""
 _ARCFACE_SIZE = 112
+_HALF = _ARCFACE_SIZE // 2
 
 # How large a face is in faceres's picture against ArcFace's. Of 1.0, 0.8 and 0.65 the one that
 # told people apart best; see assets/README.md.
@@ -68,13 +69,32 @@ class ArcFaceIdentity(FaceNetwork[nn.Module]):
         check_frames(frames_T3HW, points_TKD)
         return self.in_chunks(self._embed, frames_T3HW, points_TKD)
 
+    def lower(self, frames_T3HW: Tensor, points_TKD: Tensor) -> Tensor:
+        """Return the same of faces whose upper half is black: eyes and brows say nothing.
+
+        The middle of the aligned face is the bridge of the nose.
+        """
+        check_frames(frames_T3HW, points_TKD)
+        return self.in_chunks(self._embed_lower, frames_T3HW, points_TKD)
+
     def _embed(self, frames_T3HW: Tensor, points_TKD: Tensor) -> Tensor:
+        return self._recognise(align_face(frames_T3HW, points_TKD))
+
+    def _embed_lower(self, frames_T3HW: Tensor, points_TKD: Tensor) -> Tensor:
         faces = align_face(frames_T3HW, points_TKD)
+        return self._recognise(
+            torch.cat([torch.full_like(faces[:, :, :_HALF], -1), faces[:, :, _HALF:]], 2)
+        )
+
+    def _recognise(self, faces: Tensor) -> Tensor:
         return self.net(faces.flip(1) if self._is_bgr else faces)
 
 
 class FaceresIdentity(FaceNetwork[Faceres]):
     """The stand-in's embedding, age and gender: frames and landmarks in."""
+
+    # Its many thin layers are bound by memory: one frame fits a processor's caches, eight do not.
+    chunk_on_cpu = 1
 
     def forward(self, frames_T3HW: Tensor, points_TKD: Tensor) -> Tensor:
         """Return embeddings (T, 1024); compare them by their cosine.

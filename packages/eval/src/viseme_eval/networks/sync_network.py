@@ -15,7 +15,7 @@ from torch import Tensor
 
 from viseme_eval.networks.alignment import bounds, to_pixels
 from viseme_eval.networks.ears import Ear
-from viseme_eval.networks.face_network import CHUNK, FaceNetwork, N, check_frames
+from viseme_eval.networks.face_network import FaceNetwork, N, check_frames
 
 SMOOTHING = 13
 """Frames over which the place of a face is smoothed by its median, as SyncNet's tracker does."""
@@ -124,7 +124,7 @@ class SyncStream(Generic[N]):
         with torch.no_grad():
             self._listen(self._ear.push(samples_S))
             if points_TKD is None:
-                for frames in frames_T3HW.split(CHUNK):
+                for frames in frames_T3HW.split(self._network.chunk):
                     self._look(frames, None)
             else:
                 self._frames += frames_T3HW.unbind()
@@ -159,8 +159,9 @@ class SyncStream(Generic[N]):
         padded = F.pad(torch.stack(self._places).T, (half, half), value=torch.nan)
         smooth = padded.unfold(1, SMOOTHING, 1).nanquantile(0.5, dim=-1).T
         chosen = smooth[self._num_before : self._num_before + num]
-        for start in range(0, num, CHUNK):
-            part = slice(start, min(num, start + CHUNK))
+        step = self._network.chunk
+        for start in range(0, num, step):
+            part = slice(start, min(num, start + step))
             self._look(torch.stack(self._frames[part]), chosen[part])
         del self._frames[:num]
         surplus = max(0, self._num_before + num - half)

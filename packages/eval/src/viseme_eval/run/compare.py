@@ -21,7 +21,8 @@ from viseme_eval.run.measure import Quantity
 from viseme_eval.run.report import Report, read_report
 from viseme_eval.run.rows import ClipRow, dumps
 
-# Fewer clips than this give intervals that are too narrow, however often one draws.
+# Fewer clips than this give intervals that are too narrow, however often one draws: of two, every
+# other pair of methods that do not differ would seem to.
 _FEW = 8
 
 
@@ -96,6 +97,13 @@ def check_comparable(reports: Sequence[Report], names: Sequence[str]) -> list[st
                     f"{names[0]!r} and {name!r} used different files of the network {network!r}; "
                     f"run one of them again with the other's"
                 )
+        for quantity in sorted({*first.measured_by} & {*report.measured_by}):
+            one, other = (" and ".join(r.measured_by[quantity]) for r in (first, report))
+            if one != other:
+                raise ValueError(
+                    f"{names[0]!r} has {quantity} from the network {one}, {name!r} from {other}: "
+                    f"the numbers cannot be compared; run one of them again with the other's"
+                )
         if first.settings.get("versions") != report.settings.get("versions"):
             notes.append(f"{names[0]} and {name} were measured with different package versions")
     shared = set.intersection(*({row.name for row in report.done} for report in reports))
@@ -111,7 +119,9 @@ def check_comparable(reports: Sequence[Report], names: Sequence[str]) -> list[st
     if alone:
         notes.append(f"{len(alone)} clips that not all reports have are left out")
     if len(shared) < _FEW:
-        notes.append(f"with {len(shared)} clips only, intervals are too narrow")
+        notes.append(
+            f"with {len(shared)} clips only, intervals are too narrow and there is no verdict"
+        )
     return notes
 
 
@@ -119,7 +129,7 @@ def compare_quantity(
     quantity: Quantity, reports: Sequence[Report], names: Sequence[str], config: CompareConfig
 ) -> Comparison:
     """Return one quantity over the clips that all reports have it for."""
-    clips = _values(quantity.name, reports)
+    clips = _values(quantity, reports)
     totals = [_total(report, quantity.name) for report in reports]
     reason = ""
     if any(report.totals[quantity.name].is_set for report in reports):
@@ -156,7 +166,8 @@ _Line = list[tuple[float, float | None]]
 """Value and the reference's own of one clip, for each report."""
 
 
-def _values(name: str, reports: Sequence[Report]) -> list[_Line]:
+def _values(quantity: Quantity, reports: Sequence[Report]) -> list[_Line]:
+    name = quantity.name
     by_clip = [{row.name: row for row in report.done} for report in reports]
     lines = []
     for clip in sorted(set.intersection(*(set(rows) for rows in by_clip))):
@@ -165,6 +176,9 @@ def _values(name: str, reports: Sequence[Report]) -> list[_Line]:
         if any(value is None or value.value is None for value in values):
             continue
         own = [findings.reference.get(name) for findings in found]
+        if quantity.direction == "reference" and any(o is None or o.value is None for o in own):
+            # How far it is from the reference cannot be told.
+            continue
         lines.append(
             [
                 (float(value.value), reference.value if reference else None)
@@ -188,8 +202,8 @@ def _gaps(quantity: Quantity, clips: Sequence[_Line], one: int, other: int) -> n
 
 
 def _verdict(quantity: Quantity, interval: Interval, num: int, first: str, second: str) -> str:
-    if num < 2:
-        return "one clip says nothing"
+    if num < _FEW:
+        return f"{num} clips are too few to say"
     if not interval.excludes_zero:
         return "no difference shown"
     if quantity.direction == "none":

@@ -29,11 +29,11 @@ class RunConfig:
     size: int = 256
     """Side of the crop in pixels (with --crop none frames keep the reference's size)."""
     batch: int = 25
-    """Frames at a time; results do not depend on it."""
+    """Most frames at a time, fewer where frames are large; results do not depend on it."""
     only: tuple[str, ...] = ()
-    """Names of quantities, e.g. [psnr,ssim], by default all; those measured together come along."""
+    """Names of quantities, e.g. psnr,ssim, by default all; those measured together come along."""
     device: str = "auto"
-    """Where networks run: cpu, cuda, cuda:1, mps; auto is cuda where there is one."""
+    """Where networks run: cpu, cuda or cuda:1; auto is cuda where there is one."""
     sync_network: str = ""
     """Our own sync network, as `make train-syncnet` leaves it: a file, or a run's folder; by
     default the one that comes with this package."""

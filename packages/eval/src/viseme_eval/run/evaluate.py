@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import textwrap
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,10 +16,11 @@ import torch
 from viseme_data.clips import write_whole
 from viseme_data.track import FaceTracker
 from viseme_eval.run.clip import FAILED, evaluate_pair
+from viseme_eval.run.code import code_hash
 from viseme_eval.run.config import RunConfig
 from viseme_eval.run.folder import ReportFolder
 from viseme_eval.run.measure import Measure, SetMeasure, SkippedError
-from viseme_eval.run.measures.registry import Slot, fill_slots
+from viseme_eval.run.measures.registry import MEASURES, Slot, fill_slots
 from viseme_eval.run.networks import Networks
 from viseme_eval.run.notes import warnings_of, without_paths
 from viseme_eval.run.page import report_page
@@ -27,6 +29,8 @@ from viseme_eval.run.progress import RunProgress
 from viseme_eval.run.report import Report, Total, report_to_plain, total_of
 from viseme_eval.run.rows import ClipRow, as_read, dumps
 from viseme_eval.run.tables import report_markdown, skipped_table, totals_table
+from viseme_eval.run.throughput import Throughput
+from viseme_eval.syncnet.config import NAME as OWN_SYNC
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,9 @@ def evaluate(config: RunConfig, *, kinds: Sequence[type[Measure]] | None = None)
         _device(config.device),
         own_sync=_path(config.sync_network) if config.sync_network else None,
     )
+    if config.sync_network:
+        # What somebody names is not skipped without a word.
+        networks.load(OWN_SYNC)
     slots = fill_slots(networks.load, config.only, kinds)
     settings = _settings(config, slots)
     folder = ReportFolder(_path(config.out), {**settings, "networks": networks.used})
@@ -60,6 +67,12 @@ def evaluate(config: RunConfig, *, kinds: Sequence[type[Measure]] | None = None)
         dataset=config.dataset or reference.stem,
         settings={**settings, "device": networks.device.type},
         networks=networks.used,
+        measured_by={
+            quantity.name: [*slot.networks]
+            for slot in slots
+            if slot.networks
+            for quantity in slot.quantities
+        },
         quantities=[quantity for slot in slots for quantity in slot.quantities],
         totals=_totals(slots, rows, folder),
         rows=rows,
@@ -80,19 +93,33 @@ def run(config: RunConfig) -> str:
     return "\n\n".join(filter(None, [totals_table(report), skipped_table(report), said]))
 
 
+def more_help() -> str:
+    """Return what `--help` says below the settings: the names that --only takes."""
+    names = ", ".join(quantity.name for kind in MEASURES for quantity in kind.quantities)
+    return "\n".join(
+        [
+            "quantities (what each is stands in every report):",
+            textwrap.fill(names, 78, initial_indent="  ", subsequent_indent="  "),
+        ]
+    )
+
+
 def _rows(
     pairs: Sequence[Pair], slots: Sequence[Slot], config: RunConfig, folder: ReportFolder
 ) -> list[ClipRow]:
     todo = sum(_bytes(pair) for pair in pairs if not pair.reason)
     wants_faces = config.crop != "none" or any(slot.needs & {"landmarks", "pose"} for slot in slots)
-    rows = []
+    rows, pace = [], Throughput()
     with ExitStack() as stack:
         progress = stack.enter_context(RunProgress(num_bytes=todo, num_clips=len(pairs)))
         tracker = stack.enter_context(FaceTracker()) if wants_faces else None
         for pair in pairs:
-            row = _row(pair, slots, config, folder, tracker, progress)
+            with pace.total:
+                row = _row(pair, slots, config, folder, tracker, progress, pace)
             rows.append(row)
             progress.finish_clip(_bytes(pair), has_failed=row.status == "failed")
+    if said := pace.summary():
+        logger.info("%s", said)
     return rows
 
 
@@ -103,6 +130,7 @@ def _row(
     folder: ReportFolder,
     tracker: FaceTracker | None,
     progress: RunProgress,
+    pace: Throughput,
 ) -> ClipRow:
     if pair.reason:
         return ClipRow(name=pair.name, status="unpaired", reason=pair.reason)
@@ -118,7 +146,9 @@ def _row(
     strip, is_settled = None, True
     with warnings_of(pair) as notes:
         try:
-            row, strip = evaluate_pair(pair, slots, tracker, config, work, on_frames=progress.look)
+            row, strip = evaluate_pair(
+                pair, slots, tracker, config, work, on_frames=progress.look, throughput=pace
+            )
         except (ValueError, RuntimeError) as error:
             row = ClipRow(name=pair.name, status="failed", reason=without_paths(str(error), pair))
             # What a file lacks it will lack; what the machine lacks it may have another time.
@@ -173,7 +203,7 @@ def _settings(config: RunConfig, slots: Sequence[Slot]) -> dict[str, Any]:
         "size": config.size,
         "pictures": config.pictures,
         "measures": [quantity.name for slot in slots for quantity in slot.quantities],
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(), "code": code_hash()},
     }
 
 
@@ -203,9 +233,11 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {name!r} cannot be used here ({error}); try cpu") from error
+        # Sums are in double precision, which not every accelerator has.
+        torch.empty(0, device=device, dtype=torch.float64)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0][:120]
+        raise ValueError(f"--device {name!r} cannot be used here ({reason}); try cpu") from error
     return device
 
 

@@ -2,12 +2,13 @@
 
     report.json  report.md  report.html  clips/KEY.json  clips/KEY.jpg  clips/KEY/
 
-KEY is a hash of the videos' contents, the settings and the networks. A clip's JSON is written last
-and whole; what has none is half-done and made again.
+KEY is a hash of the videos' contents, the settings, the networks and the code. A clip's JSON is
+written last and whole; what has none is half-done and made again.
 """
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from functools import lru_cache
@@ -17,6 +18,8 @@ from typing import Any
 from viseme_data.clips import write_whole
 from viseme_eval.run.pairing import Pair
 from viseme_eval.run.rows import ClipRow, dumps, from_plain, to_plain
+
+_OURS = re.compile(r"(?P<key>[0-9a-f]{16})(\.json|\.jpg)?")
 
 
 class ReportFolder:
@@ -69,10 +72,14 @@ class ReportFolder:
         write_whole(self.clips / f"{row.key}.json", dumps(to_plain(row, with_curves=True)))
 
     def sweep(self, rows: Iterable[ClipRow]) -> None:
-        """Remove what belongs to none of these rows: clips of other settings or contents."""
+        """Remove what belongs to none of these rows: clips of other settings or contents.
+
+        What is not named as a run names its files stays: a folder of this name may have been there.
+        """
         wanted = {row.key for row in rows}
         for entry in self.clips.iterdir():
-            if entry.name.partition(".")[0] in wanted:
+            ours = _OURS.fullmatch(entry.name)
+            if ours is None or ours["key"] in wanted:
                 continue
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)

@@ -18,10 +18,10 @@ Measures keep a number per frame and add up at the end, so that results do not d
 chunk ends and the next begins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -83,6 +83,9 @@ class View:
     """Radians and model units, of the built-in face model."""
     audio_S: Tensor | None
     """16 kHz mono, 640 samples for each frame, silent after its end."""
+    shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What measures of these frames have in common, such as a network's features of them: the
+    first that needs it leaves it here, and it goes with the view."""
 
     @property
     def num_frames(self) -> int:

@@ -25,6 +25,9 @@ from viseme_eval.run.pairing import Pair
 from viseme_eval.run.poses import PoseFitter
 from viseme_face import MorphableModel
 
+# Pixels of one video that are in memory at a time, 32 frames of 256 px: networks make ten times as
+# many numbers of them.
+_MOST_PIXELS = 32 * 256**2
 # Aspect ratios that differ by less are one picture at two sizes, rounded to even numbers.
 _SAME_ASPECT = 0.01
 
@@ -108,7 +111,7 @@ def read_chunks(
     Args:
         pair: The videos.
         clip: What `survey` said of them.
-        batch: Frames at a time.
+        batch: Frames at a time; fewer where frames are large.
         with_pose: Fit the head pose, where there is a face.
         on_frames: Called with how many frames were read since the last call.
     """
@@ -124,8 +127,10 @@ def read_chunks(
             strict=True,
         )
     ]
-    for start in range(0, clip.num_frames, batch):
-        stop = min(start + batch, clip.num_frames)
+    width, height = clip.size
+    step = max(1, min(batch, _MOST_PIXELS // (width * height)))
+    for start in range(0, clip.num_frames, step):
+        stop = min(start + step, clip.num_frames)
         generated, reference = (side.view(start, stop) for side in sides)
         yield Chunk(generated, reference)
         on_frames(2 * (stop - start))

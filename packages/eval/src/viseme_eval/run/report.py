@@ -11,7 +11,7 @@ from typing import Any, get_args
 from viseme_eval.run.measure import Direction, Quantity, Reading
 from viseme_eval.run.rows import ClipRow, from_plain, number_from_plain, number_to_plain, to_plain
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KIND = "viseme_eval_report"
 
 
@@ -43,6 +43,8 @@ class Report:
     """What decides over values: crop, size, versions."""
     networks: dict[str, dict[str, str]]
     """File and hash of every network used, by name."""
+    measured_by: dict[str, list[str]]
+    """Names of networks by quantity, of those that need any: several can give a CSIM."""
     quantities: list[Quantity]
     """What was asked for, in order."""
     totals: dict[str, Total]
@@ -57,15 +59,19 @@ class Report:
 
 
 def total_of(quantity: Quantity, rows: Sequence[ClipRow]) -> Total:
-    """Return a quantity's mean over clips; infinite if one clip's is."""
-    readings = [
-        row.findings.values[quantity.name] for row in rows if quantity.name in row.findings.values
-    ]
+    """Return a quantity's mean over clips; infinite if one clip's is.
+
+    The references' mean is over the same clips, so that the two can be set side by side.
+    """
+    rows = [row for row in rows if quantity.name in row.findings.values]
+    readings = [row.findings.values[quantity.name] for row in rows]
     values = [reading.value for reading in readings if reading.value is not None]
     references = [
-        reading.value
-        for row in rows
-        if (reading := row.findings.reference.get(quantity.name)) and reading.value is not None
+        own.value
+        for row, reading in zip(rows, readings, strict=True)
+        if (reading.value is not None or not values)
+        and (own := row.findings.reference.get(quantity.name))
+        and own.value is not None
     ]
     reason = "" if values else _usual(readings) or "no clip was compared"
     return Total(
@@ -105,6 +111,7 @@ def report_to_plain(report: Report) -> dict[str, Any]:
         "dataset": report.dataset,
         "settings": report.settings,
         "networks": report.networks,
+        "measured_by": report.measured_by,
         "quantities": [asdict(quantity) for quantity in report.quantities],
         "totals": totals,
         "clips": [to_plain(row, with_curves=False) for row in report.rows],
@@ -139,6 +146,7 @@ def read_report(path: str | Path) -> Report:
         dataset=plain["dataset"],
         settings=plain["settings"],
         networks=plain["networks"],
+        measured_by=plain["measured_by"],
         quantities=[_quantity(entry) for entry in plain["quantities"]],
         totals={name: _total(entry) for name, entry in plain["totals"].items()},
         rows=[from_plain(row) for row in plain["clips"]],

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from viseme_eval.run.measure import Findings, Reading
@@ -55,17 +55,17 @@ class ClipRow:
 
 def to_plain(row: ClipRow, *, with_curves: bool) -> dict[str, Any]:
     """Return a row as JSON takes it."""
-    plain = asdict(row)
-    findings = plain.pop("findings")
+    # Not `asdict`, which would copy every number of every curve.
+    plain = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "findings"}
     for part in ("values", "reference"):
         plain[part] = {
             name: {"value": number_to_plain(value), **({"reason": reason} if reason else {})}
-            for name, (value, reason) in findings[part].items()
+            for name, (value, reason) in getattr(row.findings, part).items()
         }
     if with_curves:
         plain["curves"] = {
             name: {side: [rounded(value) for value in values] for side, values in sides.items()}
-            for name, sides in findings["curves"].items()
+            for name, sides in row.findings.curves.items()
         }
     return plain
 

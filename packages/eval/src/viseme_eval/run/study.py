@@ -12,16 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from viseme_core.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, count_frames
 from viseme_data.clips import write_whole
-from viseme_data.media import probe, read_frames, stream_audio
-from viseme_data.write import VideoWriter
+from viseme_eval.run.footage import film_trial, sounds_of_trial
 from viseme_eval.run.pairing import files_by_stem
 from viseme_eval.run.rows import dumps
 
@@ -36,8 +31,6 @@ QUESTIONS: dict[Form, tuple[str, ...]] = {
 SCALES: dict[Form, tuple[int, int]] = {"best": (0, 1), "opinion": (1, 5), "rating": (0, 5)}
 """Least and most of a score."""
 
-# Better than the eye needs, so that this encoding adds nothing to see.
-_CRF = 12.0
 _FORMAT = 1
 
 
@@ -56,7 +49,7 @@ class StudyConfig:
     """best: choose one video per question (FD2Talk); opinion: scores from 1 to 5 (DisentTalk);
     rating: from 0 to 5 (TalkFormer)."""
     questions: tuple[str, ...] = ()
-    """What to judge by, e.g. [lip synchronization]; by default what that paper asked."""
+    """What to judge by, e.g. lip synchronization, identity; by default what that paper asked."""
     title: str = "Please judge these videos"
     """Heading of the page."""
     audio: str = ""
@@ -71,6 +64,8 @@ class StudyConfig:
             raise ValueError("--methods must name two methods or more to choose the best of")
         if not self.methods:
             raise ValueError("--methods must name at least one method and its folder")
+        if len(set(self.questions)) < len(self.questions):
+            raise ValueError(f"--questions must differ from each other, got {self.questions}")
         if self.clips < 0:
             raise ValueError(f"--clips must be at least 0, got {self.clips}")
 
@@ -93,19 +88,24 @@ def study(config: StudyConfig) -> str:
     """Make a blinded, randomised page for people to judge videos, and its key."""
     out, key_path = Path(config.out).expanduser(), Path(config.key).expanduser()
     _check_places(out, key_path)
-    clips = _chosen(_common(config), config)
+    common, num_alone = _common(config)
+    clips = _chosen(common, config)
     sounds = _sounds(config)
     key = _make_key(config, [*clips])
-    (out / "media").mkdir(parents=True)
+    trials = []
     for videos in key.trials.values():
         clip = key.videos[videos[0]]["clip"]
         paths = {video: clips[clip][key.videos[video]["method"]] for video in videos}
-        _film(paths, sounds.get(clip), out / "media")
+        trials.append((paths, sounds_of_trial(clip, paths, sounds.get(clip))))
+    (out / "media").mkdir(parents=True)
+    for paths, heard in trials:
+        film_trial(paths, heard, out / "media")
     write_whole(out / "index.html", _page(config, key).encode())
     key_path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(key_path, dumps(_key_to_plain(key)))
+    alone = f" ({num_alone} that not all methods have are left out)" if num_alone else ""
     return (
-        f"{len(clips)} clips of {len(config.methods)} methods: open {out / 'index.html'}; "
+        f"{len(clips)} clips of {len(config.methods)} methods{alone}: open {out / 'index.html'}; "
         f"keep {key_path} to yourself, and give it to `viseme-eval tally` with the answers"
     )
 
@@ -123,13 +123,28 @@ def read_key(path: str | Path) -> StudyKey:
         raise ValueError(f"--key {str(path)!r} cannot be read ({error})") from error
     if not isinstance(plain, dict) or plain.get("kind") != "viseme_eval_key":
         raise ValueError(f"--key {str(path)!r} is no key of `viseme-eval study`")
-    return StudyKey(
-        study=plain["study"],
-        form=plain["form"],
-        questions=tuple(plain["questions"]),
-        videos=plain["videos"],
-        trials={name: tuple(videos) for name, videos in plain["trials"].items()},
-    )
+    try:
+        key = StudyKey(
+            study=plain["study"],
+            form=plain["form"],
+            questions=tuple(plain["questions"]),
+            videos=plain["videos"],
+            trials={name: tuple(videos) for name, videos in plain["trials"].items()},
+        )
+        whole = key.form in SCALES and all(
+            {"method", "clip"} <= {*key.videos[video]}
+            for videos in key.trials.values()
+            for video in videos
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path) from error
+    if not whole:
+        raise _damaged(path)
+    return key
+
+
+def _damaged(path: Path) -> ValueError:
+    return ValueError(f"--key {str(path)!r} is damaged; take the file that the study wrote")
 
 
 def _check_places(out: Path, key: Path) -> None:
@@ -144,8 +159,8 @@ def _check_places(out: Path, key: Path) -> None:
         raise ValueError(f"--key {str(key)!r} exists; without it that study cannot be tallied")
 
 
-def _common(config: StudyConfig) -> dict[str, dict[str, Path]]:
-    """Return the video of each method by clip, of the clips that all methods have."""
+def _common(config: StudyConfig) -> tuple[dict[str, dict[str, Path]], int]:
+    """Return each method's video by clip, of the clips that all have, and how many others are."""
     found: dict[str, dict[str, list[Path]]] = {}
     for method, folder in config.methods.items():
         path = Path(folder).expanduser()
@@ -155,9 +170,18 @@ def _common(config: StudyConfig) -> dict[str, dict[str, Path]]:
     names = set.intersection(*(set(files) for files in found.values()))
     if not names:
         raise ValueError("--methods: no clip has a video of every method (same relative names)")
-    return {
+    for method, files in found.items():
+        for name in sorted(names):
+            if len(files[name]) > 1:
+                raise ValueError(
+                    f"--methods: {method!r} has several videos {name!r}: "
+                    f"{', '.join(path.name for path in files[name])}; keep one"
+                )
+    num_alone = len(set.union(*(set(files) for files in found.values())) - names)
+    videos = {
         name: {method: files[name][0] for method, files in found.items()} for name in sorted(names)
     }
+    return videos, num_alone
 
 
 def _chosen(
@@ -214,35 +238,6 @@ def _key_to_plain(key: StudyKey) -> dict[str, Any]:
         "videos": key.videos,
         "trials": {name: [*videos] for name, videos in key.trials.items()},
     }
-
-
-def _film(paths: Mapping[str, Path], sound: Path | None, folder: Path) -> None:
-    """Write the videos of one trial, equally long, all through one encoder."""
-    facts = {name: probe(path) for name, path in paths.items()}
-    lengths = [count_frames(fact.seconds) for fact in facts.values() if fact.seconds > 0]
-    limit = min(lengths, default=None)
-    for name, path in paths.items():
-        heard = path if facts[name].audio_rate_hz else sound
-        _copy(path, heard, folder / f"{name}.mp4", limit)
-
-
-def _copy(path: Path, heard: Path | None, target: Path, limit: int | None) -> None:
-    frames = islice(read_frames(path), limit)
-    first = next(frames)
-    # H.264 takes even sides only.
-    height, width = (side // 2 * 2 for side in first.shape[:2])
-    rate_hz = SAMPLE_RATE_HZ if heard else None
-    sound = stream_audio(heard) if heard else iter(())
-    with VideoWriter(target, (width, height), crf=_CRF, audio=rate_hz, threads=1) as writer:
-        for frame_HW3 in chain([first], frames):
-            writer.write(frame_HW3[:height, :width])
-        wanted = writer.num_frames * SAMPLES_PER_FRAME
-        for piece in sound:
-            writer.write_audio(piece[: wanted - writer.num_samples])
-            if writer.num_samples >= wanted:
-                break
-        if heard and writer.num_samples < wanted:
-            writer.write_audio(np.zeros(wanted - writer.num_samples, np.float32))
 
 
 def _page(config: StudyConfig, key: StudyKey) -> str:

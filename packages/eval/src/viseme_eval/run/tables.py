@@ -69,7 +69,7 @@ PAPER_TABLES = (
             ("SSIM &uarr;", "ssim_lower"),
             ("LPIPS &darr;", "lpips_lower"),
             ("FID &darr;", "fid_lower"),
-            ("CSIM &uarr;", "csim"),
+            ("CSIM &uarr;", "csim_lower"),
             ("SyncScore &uarr;", "syncnet_confidence"),
         ),
         "Picture quality of the lower half of the face, as the paper says.",
@@ -168,7 +168,11 @@ def facts(report: Report) -> str:
     lines += [f"- {name}: {value}" for name, value in settings.items()]
     lines.append("- versions: " + ", ".join(f"{name} {text}" for name, text in versions.items()))
     for name, network in report.networks.items():
-        lines.append(f"- network {name}: {network['file']}, sha256 {network['sha256']}")
+        uses = [quantity for quantity, names in report.measured_by.items() if name in names]
+        lines.append(
+            f"- network {name}: {network['file']}, sha256 {network['sha256']}; measures "
+            f"{', '.join(uses) or 'nothing'}"
+        )
     return "\n".join(lines)
 
 

@@ -78,19 +78,25 @@ def read_answers(paths: Sequence[str], key: StudyKey) -> list[Answers]:
     people: dict[str, str] = {}
     answers = []
     for path in paths:
-        plain = _read(path)
-        if plain["study"] != key.study:
+        try:
+            plain = _read(path)
+            study, participant = str(plain["study"]), str(plain["participant"])
+            decoded = _decoded(plain["answers"], key, path) if study == key.study else {}
+        except (KeyError, TypeError) as error:
             raise ValueError(
-                f"{path!r} holds answers to the study {plain['study']}, the key is that of "
+                f"{path!r} is damaged ({type(error).__name__}: {error}); ask for the file again"
+            ) from error
+        if study != key.study:
+            raise ValueError(
+                f"{path!r} holds answers to the study {study}, the key is that of "
                 f"{key.study}; leave it out"
             )
-        participant = str(plain["participant"])
         if participant in people:
             raise ValueError(
                 f"{path!r} and {people[participant]!r} are of the same participant; leave one out"
             )
         people[participant] = path
-        answers.append(_decoded(plain["answers"], key, path))
+        answers.append(decoded)
     return answers
 
 

@@ -22,8 +22,9 @@ def weights(config: WeightsConfig) -> str:
     """List every network: file, where it is published, size, what it enables, present, loads."""
     rows = weights_table(path=config.folder or None, check=config.check)
     lines = [*(_line(row) for row in rows), _own_line()]
-    heads = ["network", "file", "published at", "MB", "enables", "present", "loads"]
-    here = sum(line[5] != "no" for line in lines)
+    heads = ["network", "file", "published at", "terms (ask there)", "MB", "enables"]
+    heads += ["present", "loads"]
+    here = sum(line[-2] != "no" for line in lines)
     problems = [f"{row.weights.name}: {row.message}" for row in rows if row.present and row.message]
     return "\n".join(
         [
@@ -31,6 +32,8 @@ def weights(config: WeightsConfig) -> str:
             "",
             f"{here} of {len(lines)} are here. Put files into a folder and name it by "
             f"${ENVIRONMENT} (several folders as in PATH), or give --folder.",
+            "Terms are what was known of each source when this was written, and grant nothing: ask "
+            "the source.",
             *problems,
         ]
     )
@@ -42,7 +45,8 @@ def _line(row: WeightRow) -> list[str]:
     return [
         weights.name + (" (stand-in)" if weights.is_standin else ""),
         weights.files[0],
-        f"{weights.source}; {weights.licence}",
+        weights.source,
+        weights.terms,
         str(weights.size_mb),
         weights.enables,
         f"yes, {row.fingerprint}" if row.present else "no",
@@ -56,6 +60,7 @@ def _own_line() -> list[str]:
         OWN_SYNC,
         SHIPPED.name,
         "ships with viseme-eval, or `make train-syncnet`",
+        "assets/LMSYNC.md",
         str(round(SHIPPED.stat().st_size / 1e6)) if is_here else "-",
         "landmark sync, in no paper",
         f"yes, {load_sync_network().fingerprint}" if is_here else "no",

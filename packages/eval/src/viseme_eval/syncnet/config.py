@@ -68,12 +68,15 @@ class SyncConfig:
     """Frames from one right pair to the next in a training sample."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Disturbances in training."""
-    audio: AudioConfig = field(default_factory=LogMelConfig)
-    """Audio encoder of the data."""
+    audio: AudioConfig | None = None
+    """Audio encoder of the data, log-mel by default."""
     audio_dim: int = 320
     """Width of the audio features: 320 for log-mel."""
 
     def __post_init__(self) -> None:
+        if self.audio is None:
+            # As the field's default, YAML would be merged into it, whatever encoder it names.
+            object.__setattr__(self, "audio", LogMelConfig())
         if self.window < 3 or self.window % 2 == 0:
             raise ValueError(f"syncnet window must be odd and at least 3, got {self.window}")
         for name in ("surround", "stride", "dim", "embedding"):

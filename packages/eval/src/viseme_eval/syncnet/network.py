@@ -48,6 +48,7 @@ class LandmarkSyncNetwork(FaceNetwork[SyncModel]):
     def __init__(self, net: SyncModel) -> None:
         super().__init__(net)
         self.name = NAME
+        assert net.config.audio is not None
         self._ears = build_encoder(net.config.audio)
 
     @property

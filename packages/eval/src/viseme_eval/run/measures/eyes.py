@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor
-
 from viseme_eval.functional.blinks import blink_rate
 from viseme_eval.functional.landmark import eye_aspect_ratio_curve
 from viseme_eval.run.measure import ClipFacts, Need, Quantity, VideoMeasure, View
 from viseme_eval.run.measures.landmark import landmarks_of
-from viseme_eval.run.measures.per_frame import mean
+from viseme_eval.run.measures.per_frame import Track, mean
 
 _NEEDS: frozenset[Need] = frozenset({"landmarks"})
 
@@ -39,15 +36,15 @@ class Eyes(VideoMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._ratios: list[Tensor] = []
+        self._ratios = Track(clip.num_frames)
 
     def update(self, view: View) -> None:
         """Take in the next frames."""
-        self._ratios.append(eye_aspect_ratio_curve(landmarks_of(view)))
+        self._ratios.add(eye_aspect_ratio_curve(landmarks_of(view)))
 
     def finish(self) -> dict[str, float]:
         """Return the values."""
-        ratio_T2 = torch.cat(self._ratios)
+        ratio_T2 = self._ratios.rows
         self._curve = ratio_T2.nanmean(1).tolist()
         return {
             "blink_rate": float(blink_rate(ratio_T2)),

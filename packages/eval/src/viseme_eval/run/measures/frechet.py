@@ -14,7 +14,8 @@ from torch import Tensor
 
 from viseme_eval.functional.frechet import FeatureMoments, frechet_of_moments
 from viseme_eval.functional.image import Region, region_of
-from viseme_eval.run.measure import Chunk, ClipFacts, Quantity, SetMeasure, SkippedError
+from viseme_eval.run.measure import Chunk, ClipFacts, Quantity, SetMeasure, SkippedError, View
+from viseme_eval.run.measures.seen import Eye, seen_by
 
 _SIDES = ("generated", "reference")
 # Rows of features that are read at a time.
@@ -30,14 +31,15 @@ class Pooled(Protocol):
 
 
 class _Frechet(SetMeasure):
-    """Frechet distance of a network's pooled features, by region."""
+    """Frechet distance of a network's pooled features, by region; give `pooled`."""
 
     num_features: ClassVar[int]
     regions: ClassVar[dict[str, Region]]
     """Region by quantity."""
 
-    def __init__(self, network: Pooled) -> None:
-        self._network = network
+    def pooled(self, view: View, region: Region) -> Tensor:
+        """Return features (T, D) of a view's frames."""
+        raise NotImplementedError
 
     def start(self, clip: ClipFacts) -> None:
         """Begin the files of a clip, of which its folder has none."""
@@ -48,8 +50,7 @@ class _Frechet(SetMeasure):
         """Write the features of the next frames of both."""
         for name, region in self.regions.items():
             for side in _SIDES:
-                frames = getattr(chunk, side).frames_T3HW
-                features = self._network.pooled(region_of(frames, region))
+                features = self.pooled(getattr(chunk, side), region)
                 rows = np.ascontiguousarray(features.float().cpu().numpy())
                 with _file(self._work, name, side).open("ab") as file:
                     file.write(rows.tobytes())
@@ -113,6 +114,13 @@ class Fid(_Frechet):
         Quantity("fid_lower", "FID, lower half", "", "lower", "Of the crop's lower half."),
     )
 
+    def __init__(self, network: Pooled) -> None:
+        self._network = network
+
+    def pooled(self, view: View, region: Region) -> Tensor:
+        """Return features (T, 2048) of a view's frames."""
+        return self._network.pooled(region_of(view.frames_T3HW, region))
+
 
 class FrechetLite0(_Frechet):
     """The stand-in for it."""
@@ -130,3 +138,13 @@ class FrechetLite0(_Frechet):
             "frames. Stands in for FID and is in no paper.",
         ),
     )
+
+    def __init__(self, network: Eye) -> None:
+        self._network = network
+
+    def pooled(self, view: View, region: Region) -> Tensor:
+        """Return features (T, 1280) of a view's frames; its only region is the whole."""
+        features_TD = seen_by(self._network, view).pooled
+        assert features_TD is not None
+        assert region == "whole"
+        return features_TD

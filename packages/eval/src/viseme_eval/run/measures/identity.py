@@ -1,6 +1,6 @@
 """Who it is and how the face seems: identity, shape, age, gender, emotion, as networks see them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,25 +8,29 @@ from torch import Tensor
 
 from viseme_eval.functional.identity import embedding_similarity, label_accuracy
 from viseme_eval.run.measure import Chunk, ClipFacts, Need, PairMeasure, Quantity, View
-from viseme_eval.run.measures.per_frame import FramePairMeasure
+from viseme_eval.run.measures.per_frame import FramePairMeasure, Track
 
 _LANDMARKS: frozenset[Need] = frozenset({"landmarks"})
 
 
-def cosines(chunk: Chunk, embed: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Return the cosine of both videos' embeddings in each frame, NaN without both faces, (T,).
+def cosines(
+    chunk: Chunk, names: Sequence[str], embed: Callable[..., tuple[Tensor, ...]]
+) -> dict[str, Tensor]:
+    """Return cosines of both videos' embeddings in each frame by name, (T,), NaN without faces.
 
     Args:
         chunk: Frames with landmarks.
-        embed: Gives rows (n, D) of frames and their landmarks.
+        names: Of the kinds of embeddings.
+        embed: Gives rows (n, D) of each kind for frames and their landmarks.
     """
     found = both_seen(chunk)
-    cosine_T = torch.full((len(found),), torch.nan, dtype=torch.float64)
+    cosines = {name: torch.full((len(found),), torch.nan, dtype=torch.float64) for name in names}
     if found.any():
-        rows = [embed(*_chosen(view, found)) for view in (chunk.generated, chunk.reference)]
-        pairs = zip(*rows, strict=True)
-        cosine_T[found] = torch.stack([embedding_similarity(*pair).cpu() for pair in pairs])
-    return cosine_T
+        sides = [embed(*_chosen(view, found)) for view in (chunk.generated, chunk.reference)]
+        for cosine_T, *kind in zip(cosines.values(), *sides, strict=True):
+            rows = zip(*kind, strict=True)
+            cosine_T[found] = torch.stack([embedding_similarity(*row).cpu() for row in rows])
+    return cosines
 
 
 def both_seen(chunk: Chunk) -> Tensor:
@@ -55,7 +59,8 @@ class Csim(FramePairMeasure):
             "",
             "higher",
             "Cosine of ArcFace's embeddings of both faces, aligned by five points; mean over "
-            "frames (TalkFormer).",
+            "frames (TalkFormer). By iResNet-50, else iResNet-100, else IR-SE-50, the first whose "
+            "file is there.",
         ),
     )
 
@@ -65,7 +70,33 @@ class Csim(FramePairMeasure):
     @torch.no_grad()
     def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
         """Return it of each frame."""
-        return {"csim": cosines(chunk, self._network)}
+        return cosines(chunk, ["csim"], lambda *seen: (self._network(*seen),))
+
+
+class CsimLower(FramePairMeasure):
+    """The same of lower halves."""
+
+    needs = _LANDMARKS
+    networks = Csim.networks
+    quantities = (
+        Quantity(
+            "csim_lower",
+            "CSIM, lower half",
+            "",
+            "higher",
+            "The same of aligned faces whose upper half, above the bridge of the nose, is black in "
+            "both: nose, mouth and jaw. TalkFormer measures lower halves and does not say how "
+            "ArcFace was shown them, so its numbers are not met.",
+        ),
+    )
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    @torch.no_grad()
+    def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
+        """Return it of each frame."""
+        return cosines(chunk, ["csim_lower"], lambda *seen: (self._network.lower(*seen),))
 
 
 class FaceresSimilarity(FramePairMeasure):
@@ -104,21 +135,12 @@ class FaceresSimilarity(FramePairMeasure):
     @torch.no_grad()
     def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
         """Return all of each frame."""
-        found = both_seen(chunk)
-        values = {
-            quantity.name: torch.full((len(found),), torch.nan, dtype=torch.float64)
-            for quantity in self.quantities
-        }
-        if found.any():
-            views = (chunk.generated, chunk.reference)
-            seen = [self._network.describe(*_chosen(view, found)) for view in views]
-            rows = [(x.embedding_BD, x.ages_BA, two_sided(x.male_B)) for x in seen]
-            for name, one, other in zip(values, *rows, strict=True):
-                pairs = zip(one, other, strict=True)
-                values[name][found] = torch.stack(
-                    [embedding_similarity(*pair).cpu() for pair in pairs]
-                )
-        return values
+
+        def look(*seen: Tensor) -> tuple[Tensor, ...]:
+            found = self._network.describe(*seen)
+            return found.embedding_BD, found.ages_BA, two_sided(found.male_B)
+
+        return cosines(chunk, [quantity.name for quantity in self.quantities], look)
 
 
 class ShapeSimilarity(FramePairMeasure):
@@ -142,7 +164,8 @@ class ShapeSimilarity(FramePairMeasure):
     @torch.no_grad()
     def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
         """Return it of each frame."""
-        return {"shape_similarity": cosines(chunk, lambda *seen: self._network(*seen).identity_TI)}
+        look = self._network
+        return cosines(chunk, ["shape_similarity"], lambda *seen: (look(*seen).identity_TI,))
 
 
 class FairFaceSimilarity(FramePairMeasure):
@@ -173,9 +196,12 @@ class FairFaceSimilarity(FramePairMeasure):
     @torch.no_grad()
     def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
         """Return both of each frame."""
-        ages = cosines(chunk, lambda *seen: self._network(*seen).age_TC)
-        genders = cosines(chunk, lambda *seen: two_sided(self._network(*seen).male_T))
-        return {"age_similarity": ages, "gender_similarity": genders}
+
+        def ages_and_genders(*seen: Tensor) -> tuple[Tensor, ...]:
+            found = self._network(*seen)
+            return found.age_TC, two_sided(found.male_T)
+
+        return cosines(chunk, ["age_similarity", "gender_similarity"], ages_and_genders)
 
 
 class Emotion(PairMeasure):
@@ -206,7 +232,7 @@ class Emotion(PairMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._features: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._features = (Track(clip.num_frames), Track(clip.num_frames))
 
     @torch.no_grad()
     def update(self, chunk: Chunk) -> None:
@@ -215,16 +241,16 @@ class Emotion(PairMeasure):
         if found.any():
             views = (chunk.generated, chunk.reference)
             for features, view in zip(self._features, views, strict=True):
-                features.append(self._network(*_chosen(view, found)).cpu())
+                features.add(self._network(*_chosen(view, found)))
 
     @torch.no_grad()
     def finish(self) -> dict[str, float]:
         """Return both values."""
-        if not self._features[0]:
+        if not len(self._features[0]):
             return {}
         device = self._network.device
         made_C, real_C = (
-            self._network.classify(torch.cat(rows).to(device)).cpu() for rows in self._features
+            self._network.classify(track.rows.to(device)).cpu() for track in self._features
         )
         return {
             "emotion_similarity": float(embedding_similarity(made_C, real_C)),

@@ -9,7 +9,7 @@ from viseme_core.types import Landmarks
 from viseme_eval.functional.curves import best_lag, curve_correlation, spread_ratio
 from viseme_eval.functional.landmark import (
     landmark_distance_curve,
-    landmark_velocity_error,
+    landmark_velocity_curve,
     lip_opening_curve,
 )
 from viseme_eval.run.measure import (
@@ -21,8 +21,7 @@ from viseme_eval.run.measure import (
     VideoMeasure,
     View,
 )
-from viseme_eval.run.measures.per_frame import FramePairMeasure, mean
-from viseme_face.layouts import select
+from viseme_eval.run.measures.per_frame import FramePairMeasure, Track, mean
 
 _LANDMARKS: frozenset[Need] = frozenset({"landmarks"})
 
@@ -95,17 +94,22 @@ class LandmarkVelocity(PairMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._points: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._values: list[float] = []
+        self._before: list[Tensor] | None = None
 
     def update(self, chunk: Chunk) -> None:
         """Take in the next frames of both."""
-        for points, view in zip(self._points, (chunk.generated, chunk.reference), strict=True):
-            points.append(select(landmarks_of(view), "dlib68").points_TKD[..., :2])
+        pair = [landmarks_of(view).points_TKD for view in (chunk.generated, chunk.reference)]
+        last = [points_TK3[-1:] for points_TK3 in pair]
+        if self._before is not None:
+            pair = [torch.cat(parts) for parts in zip(self._before, pair, strict=True)]
+        made, real = (Landmarks(points_TK3, "mp478") for points_TK3 in pair)
+        self._values += landmark_velocity_curve(made, real).tolist()
+        self._before = last
 
     def finish(self) -> dict[str, float]:
         """Return the value."""
-        pair = (Landmarks(torch.cat(points), "dlib68") for points in self._points)
-        return {"lmd_velocity": float(landmark_velocity_error(*pair))}
+        return {"lmd_velocity": mean(self._values)}
 
 
 class LipOpening(PairMeasure):
@@ -141,16 +145,16 @@ class LipOpening(PairMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._openings: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._openings = (Track(clip.num_frames), Track(clip.num_frames))
 
     def update(self, chunk: Chunk) -> None:
         """Take in the next frames of both."""
         for openings, view in zip(self._openings, (chunk.generated, chunk.reference), strict=True):
-            openings.append(lip_opening_curve(landmarks_of(view)))
+            openings.add(lip_opening_curve(landmarks_of(view)))
 
     def finish(self) -> dict[str, float]:
         """Return the values."""
-        generated_T, reference_T = (torch.cat(openings) for openings in self._openings)
+        generated_T, reference_T = (openings.rows for openings in self._openings)
         return {
             "lip_correlation": float(curve_correlation(generated_T, reference_T)),
             "lip_lag": float(best_lag(generated_T, reference_T).frames),

@@ -1,12 +1,12 @@
 """How heads move: diversity, jitter, and whether they move to the beat of the voice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viseme_eval.functional.beats import audio_beats, beat_align, motion_beats
+from viseme_eval.functional.beats import audio_beats_of_pieces, beat_align, motion_beats
 from viseme_eval.functional.motion import (
     high_frequency_share,
     motion_diversity,
@@ -15,9 +15,11 @@ from viseme_eval.functional.motion import (
 )
 from viseme_eval.run.measure import ClipFacts, Need, Quantity, VideoMeasure, View
 from viseme_eval.run.measures.landmark import landmarks_of
+from viseme_eval.run.measures.per_frame import Track
 from viseme_face.layouts import select
 
 _CROP_PX = 256.0
+_PIECE_BYTES = 1 << 20
 _LANDMARKS: frozenset[Need] = frozenset({"landmarks"})
 _POSE: frozenset[Need] = frozenset({"pose"})
 _AUDIO: frozenset[Need] = frozenset({"audio"})
@@ -41,15 +43,15 @@ class HeadMotion(VideoMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._poses: list[Tensor] = []
+        self._poses = Track(clip.num_frames)
 
     def update(self, view: View) -> None:
         """Take in the next frames."""
-        self._poses.append(pose_of(view))
+        self._poses.add(pose_of(view))
 
     def finish(self) -> dict[str, float]:
         """Return the value."""
-        self._pose_T6 = torch.cat(self._poses)
+        self._pose_T6 = self._poses.rows
         known = self._pose_T6.isfinite().all(1)
         return {"pose_diversity": float(pose_diversity(self._pose_T6[known]))}
 
@@ -87,7 +89,7 @@ class Hopenet(VideoMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._angles: list[Tensor] = []
+        self._angles = Track(clip.num_frames)
         self._first: Tensor | None = None
         self._sums: tuple[Tensor | float, Tensor | float] = (0.0, 0.0)
 
@@ -98,7 +100,7 @@ class Hopenet(VideoMeasure):
             return
         seen = view.seen_T
         features_TD, angles_T3 = self._network(view.frames_T3HW[seen], view.landmarks_TK3[seen])
-        self._angles.append(angles_T3.cpu())
+        self._angles.add(angles_T3)
         features_TD = features_TD.double().cpu()
         # Sums instead of rows: 8 kB a frame would add up. About the first, so that they are exact.
         self._first = features_TD[0] if self._first is None else self._first
@@ -107,9 +109,9 @@ class Hopenet(VideoMeasure):
 
     def finish(self) -> dict[str, float]:
         """Return both values."""
-        if not self._angles:
+        if not len(self._angles):
             return {}
-        angles_T3 = torch.cat(self._angles)
+        angles_T3 = self._angles.rows
         mean_D, square_D = (torch.as_tensor(total) / len(angles_T3) for total in self._sums)
         deviation_D = (square_D - mean_D.square()).clamp_min(0).sqrt()
         return {
@@ -136,20 +138,30 @@ class BeatAlign(VideoMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._poses: list[Tensor] = []
-        self._sounds: list[Tensor] = []
+        self._poses = Track(clip.num_frames)
+        # On disk: the sound of ten minutes is as large as fifty frames. The reference has its own.
+        self._sound = clip.work / f"sound_{id(self):x}.f32"
+        self._peak = torch.zeros(())
 
     def update(self, view: View) -> None:
         """Take in the next frames and their sound."""
-        self._poses.append(pose_of(view))
+        self._poses.add(pose_of(view))
         if view.audio_S is not None:
-            self._sounds.append(view.audio_S)
+            with self._sound.open("ab") as file:
+                file.write(view.audio_S.numpy().tobytes())
+            self._peak = torch.maximum(self._peak, view.audio_S.abs().amax())
 
     def finish(self) -> dict[str, float]:
         """Return the value."""
-        degrees_T3 = torch.cat(self._poses)[:, :3].double().rad2deg()
-        beats = audio_beats(torch.cat(self._sounds)), motion_beats(filled(degrees_T3))
-        return {"beat_align": float(beat_align(*beats))}
+        heard_N = audio_beats_of_pieces(self._pieces(), self._peak)
+        self._sound.unlink()
+        degrees_T3 = self._poses.rows[:, :3].double().rad2deg()
+        return {"beat_align": float(beat_align(heard_N, motion_beats(filled(degrees_T3))))}
+
+    def _pieces(self) -> Iterator[Tensor]:
+        with self._sound.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                yield torch.frombuffer(bytearray(piece), dtype=torch.float32)
 
 
 class Jitter(VideoMeasure):
@@ -175,15 +187,15 @@ class Jitter(VideoMeasure):
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
-        self._points: list[Tensor] = []
+        self._points = Track(clip.num_frames)
 
     def update(self, view: View) -> None:
         """Take in the next frames."""
-        self._points.append(select(landmarks_of(view), "dlib68").points_TKD[..., :2])
+        self._points.add(select(landmarks_of(view), "dlib68").points_TKD[..., :2])
 
     def finish(self) -> dict[str, float]:
         """Return the values."""
-        points_TK2 = torch.cat(self._points)
+        points_TK2 = self._points.rows
         whole_TK2 = filled(points_TK2.flatten(1)).view_as(points_TK2) * _CROP_PX
         return {
             "jitter_share": float(high_frequency_share(whole_TK2.flatten(1))),
@@ -203,6 +215,8 @@ def filled(curves_TC: Tensor) -> Tensor:
     known = curves_TC.isfinite().all(1).nonzero()[:, 0]
     if not len(known):
         return curves_TC[:0]
+    if len(known) == len(curves_TC):
+        return curves_TC
     times = torch.arange(len(curves_TC), device=curves_TC.device)
     after = torch.searchsorted(known, times).clamp_max(len(known) - 1)
     before = (torch.searchsorted(known, times, right=True) - 1).clamp_min(0)

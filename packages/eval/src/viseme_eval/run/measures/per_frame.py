@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from viseme_eval.run.measure import Chunk, ClipFacts, PairMeasure, VideoMeasure, View
@@ -25,6 +26,37 @@ class FrameValues:
     def means(self) -> dict[str, float]:
         """Return the mean over the frames that have a value, NaN where none has."""
         return {name: mean(values) for name, values in self._values.items()}
+
+
+class Track:
+    """Rows of successive frames in one place.
+
+    As many small tensors, kept between the large ones of frames, they would leave a heap full of
+    holes, some ten times their own size.
+
+    Args:
+        num_frames: Most rows there can be.
+    """
+
+    def __init__(self, num_frames: int) -> None:
+        self._most = num_frames
+        self._num = 0
+        self._rows: Tensor | None = None
+
+    def add(self, rows_T: Tensor) -> None:
+        """Take the next rows (T, ...), all of one shape and type."""
+        if self._rows is None:
+            self._rows = torch.empty(self._most, *rows_T.shape[1:], dtype=rows_T.dtype)
+        self._rows[self._num : self._num + len(rows_T)] = rows_T.cpu()
+        self._num += len(rows_T)
+
+    def __len__(self) -> int:
+        return self._num
+
+    @property
+    def rows(self) -> Tensor:
+        """All rows so far, (num, ...)."""
+        return torch.zeros(0) if self._rows is None else self._rows[: self._num]
 
 
 def mean(values: list[float]) -> float:

@@ -10,33 +10,50 @@ from torch import Tensor, nn
 from viseme_eval.functional.perceptual import (
     PerceptualDistance,
     Trunk,
-    consecutive_distance,
+    consecutive_of_features,
     lpips_heads,
 )
 from viseme_eval.run.measure import Chunk, ClipFacts, Quantity, VideoMeasure, View
 from viseme_eval.run.measures.per_frame import FramePairMeasure, mean
+from viseme_eval.run.measures.seen import Eye, seen_by
 
 
-class _Lpips(FramePairMeasure):
-    """LPIPS with one of its trunks, whole and lower half."""
+class _PairDistance(FramePairMeasure):
+    """Distance of frames to a network's eye, whole and lower half."""
 
-    trunk: ClassVar[Trunk]
+    trunk: ClassVar[Trunk | None] = None
+    """Whose heads weigh the features; without, all weigh alike."""
+    is_shared: ClassVar[bool] = False
+    """Whether other measures want the network's features too, which are then kept for them."""
 
-    def __init__(self, network: nn.Module) -> None:
-        self._distance = PerceptualDistance(network, lpips_heads(self.trunk))
+    def __init__(self, network: Eye) -> None:
+        self._network = network
+        self._distance = _distance(network, self.trunk)
 
     @torch.no_grad()
     def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
         """Return both of each frame."""
-        pair = chunk.generated.frames_T3HW, chunk.reference.frames_T3HW
+        views = chunk.generated, chunk.reference
+        # Where the network is: it would follow the frames, from an accelerator too.
+        pair = [view.frames_T3HW.to(self._network.device) for view in views]
         whole, lower = (quantity.name for quantity in self.quantities)
-        return {whole: self._distance(*pair), lower: self._distance(*pair, region="lower")}
+        if self.is_shared:
+            seen = [seen_by(self._network, view).maps for view in views]
+            value_T = self._distance.between(*seen)
+        else:
+            value_T = self._distance(*pair)
+        return {whole: value_T, lower: self._distance(*pair, region="lower")}
 
 
-class Lpips(_Lpips):
+def _distance(network: nn.Module, trunk: Trunk | None) -> PerceptualDistance:
+    return PerceptualDistance(network, None if trunk is None else lpips_heads(trunk))
+
+
+class Lpips(_PairDistance):
     """LPIPS with AlexNet."""
 
     trunk = "alex"
+    is_shared = True
     networks = ("lpips_alex",)
     quantities = (
         Quantity(
@@ -51,7 +68,7 @@ class Lpips(_Lpips):
     )
 
 
-class LpipsVgg(_Lpips):
+class LpipsVgg(_PairDistance):
     """LPIPS with VGG-16."""
 
     trunk = "vgg"
@@ -64,7 +81,7 @@ class LpipsVgg(_Lpips):
     )
 
 
-class LpipsSqueeze(_Lpips):
+class LpipsSqueeze(_PairDistance):
     """LPIPS with SqueezeNet."""
 
     trunk = "squeeze"
@@ -81,9 +98,10 @@ class LpipsSqueeze(_Lpips):
     )
 
 
-class Lite0Distance(FramePairMeasure):
+class Lite0Distance(_PairDistance):
     """The stand-in for LPIPS."""
 
+    is_shared = True
     networks = ("efficientnet_lite0",)
     quantities = (
         Quantity(
@@ -103,26 +121,16 @@ class Lite0Distance(FramePairMeasure):
         ),
     )
 
-    def __init__(self, network: nn.Module) -> None:
-        self._distance = PerceptualDistance(network)
-
-    @torch.no_grad()
-    def of(self, chunk: Chunk) -> Mapping[str, Tensor]:
-        """Return both of each frame."""
-        pair = chunk.generated.frames_T3HW, chunk.reference.frames_T3HW
-        return {
-            "lite0_distance": self._distance(*pair),
-            "lite0_distance_lower": self._distance(*pair, region="lower"),
-        }
-
 
 class _Consecutive(VideoMeasure):
     """Distance of each frame to the one before."""
 
     curve: ClassVar[str]
+    trunk: ClassVar[Trunk | None] = None
 
-    def __init__(self, distance: PerceptualDistance) -> None:
-        self._distance = distance
+    def __init__(self, network: Eye) -> None:
+        self._network = network
+        self._distance = _distance(network, self.trunk)
 
     def start(self, clip: ClipFacts) -> None:
         """Forget the frames of another clip."""
@@ -133,7 +141,8 @@ class _Consecutive(VideoMeasure):
     @torch.no_grad()
     def update(self, view: View) -> None:
         """Take in the next frames."""
-        piece, self._before = consecutive_distance(self._distance, view.frames_T3HW, self._before)
+        maps = seen_by(self._network, view).maps
+        piece, self._before = consecutive_of_features(self._distance, maps, self._before)
         self._values += piece.tolist()
 
     def finish(self) -> dict[str, float]:
@@ -149,6 +158,7 @@ class ConsecutiveLpips(_Consecutive):
     """LPIPS between successive frames."""
 
     curve = "consecutive LPIPS"
+    trunk = "alex"
     networks = ("lpips_alex",)
     quantities = (
         Quantity(
@@ -159,9 +169,6 @@ class ConsecutiveLpips(_Consecutive):
             "LPIPS between each frame and the one before (DisentTalk Fig. 6); mean over frames.",
         ),
     )
-
-    def __init__(self, trunk: nn.Module) -> None:
-        super().__init__(PerceptualDistance(trunk, lpips_heads("alex")))
 
 
 class ConsecutiveLite0(_Consecutive):
@@ -178,6 +185,3 @@ class ConsecutiveLite0(_Consecutive):
             "The stand-in's distance between each frame and the one before; in no paper.",
         ),
     )
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__(PerceptualDistance(network))

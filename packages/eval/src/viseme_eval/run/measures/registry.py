@@ -31,6 +31,7 @@ MEASURES: tuple[type[Measure], ...] = (
     frechet.FrechetLite0,
     picture.Cpbd,
     identity.Csim,
+    identity.CsimLower,
     identity.FaceresSimilarity,
     identity.ShapeSimilarity,
     identity.FairFaceSimilarity,
@@ -61,6 +62,8 @@ class Slot:
     """Gives one for one clip; None if it cannot be."""
     reason: str = ""
     """Why it cannot be."""
+    networks: tuple[str, ...] = ()
+    """Names of the networks it is built with."""
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -108,21 +111,21 @@ def fill_slots(
 
 
 def _slot(kind: type[Measure], load: Callable[[str], nn.Module]) -> Slot:
-    networks = []
+    networks: dict[str, nn.Module] = {}
     for choice in kind.networks:
-        network = _first_of(choice.split("|"), load)
-        if isinstance(network, str):
-            return Slot(kind=kind, build=None, reason=f"skipped: {network}")
-        networks.append(network)
-    return Slot(kind=kind, build=partial(kind, *networks))
+        found = _first_of(choice.split("|"), load)
+        if isinstance(found, str):
+            return Slot(kind=kind, build=None, reason=f"skipped: {found}")
+        networks |= found
+    return Slot(kind=kind, build=partial(kind, *networks.values()), networks=tuple(networks))
 
 
-def _first_of(names: Sequence[str], load: Callable[[str], nn.Module]) -> nn.Module | str:
-    """Return the first network that can be loaded, or why the first of all cannot."""
+def _first_of(names: Sequence[str], load: Callable[[str], nn.Module]) -> dict[str, nn.Module] | str:
+    """Return the first network that can be loaded by name, or why the first of all cannot."""
     reasons = []
     for name in names:
         try:
-            return load(name)
+            return {name: load(name)}
         except (ValueError, ImportError) as error:
             # The registry's own message begins as rows do.
             reasons.append(str(error).removeprefix("skipped: "))

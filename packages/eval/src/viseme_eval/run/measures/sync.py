@@ -21,6 +21,7 @@ from viseme_eval.run.measure import (
     VideoMeasure,
     View,
 )
+from viseme_eval.run.measures.per_frame import Track
 from viseme_eval.syncnet.config import NAME as OWN_SYNC
 
 _NEEDS: frozenset[Need] = frozenset({"landmarks", "audio"})
@@ -137,17 +138,17 @@ class LandmarkSync(_Streamed):
     def start(self, clip: ClipFacts) -> None:
         """Begin the stream of a clip."""
         super().start(clip)
-        self._rows: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._tracks = (Track(clip.num_frames), Track(clip.num_frames))
 
     def add(self, seen_TD: Tensor, heard_TD: Tensor) -> None:
         """Take the next rows of both streams."""
-        for rows, piece_TD in zip(self._rows, (seen_TD, heard_TD), strict=True):
-            rows.append(piece_TD.cpu())
+        for track, piece_TD in zip(self._tracks, (seen_TD, heard_TD), strict=True):
+            track.add(piece_TD)
 
     def finish(self) -> dict[str, float]:
         """Return both values."""
         self.end()
-        pair = (torch.cat(rows) for rows in self._rows)
+        pair = (track.rows for track in self._tracks)
         curve = cosine_lag_curve(*pair)
         found = float(curve.argmax()) - MAX_OFFSET if curve.isfinite().all() else math.nan
         return {"lmsync_cosine": float(curve[MAX_OFFSET]), "lmsync_offset": found}
