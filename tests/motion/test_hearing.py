@@ -1,5 +1,7 @@
 """What frames of sound learn of those around them."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -32,7 +34,7 @@ def test_a_causal_frame_hears_twice_as_far_back_and_nothing_to_come():
 
 @pytest.mark.parametrize("is_causal", [False, True])
 def test_it_says_what_the_convolutions_written_out_say(is_causal):
-    hearing = SoundContext(AUDIO_DIM, 8, is_causal=is_causal).double()
+    hearing: Any = SoundContext(AUDIO_DIM, 8, is_causal=is_causal).double()
     audio_TA = torch.randn(FRAMES, AUDIO_DIM, dtype=torch.float64)
     state = [hearing.enter(row) for row in audio_TA]
     for i, dilation in enumerate((1, 2, 1)):

@@ -1,6 +1,7 @@
 """Training through the command line on half a minute of synthetic speech."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,7 +214,8 @@ def test_predicted_motion_is_written_sample_by_sample(speakers, trained, tmp_pat
                    "--data.config.evaluation_frames", "30",
                    "--model.sampler", "{solver: dpm++, num_steps: 2}")  # fmt: skip
     module, batch = cli.model, next(iter(cli.datamodule.val_dataloader()))
-    cli.trainer._default_root_dir = str(tmp_path)
+    trainer: Any = cli.trainer
+    trainer._default_root_dir = str(tmp_path)
     module.predict_step(batch, 0)
     for i, index in enumerate(batch.index_B.tolist()):
         motion = load_motion(tmp_path / "motion" / f"{index:06d}.safetensors")

@@ -29,7 +29,8 @@ def _fd2talk(name: str, switch: str, **published: float) -> Row:
 
 
 def _disenttalk(name: str, *switches: str, seeds: int = 1, published: tuple[float, ...]) -> Row:
-    numbers = dict(zip(("LSE_C", "LMD", "Blink"), published, strict=True))
+    names: tuple[str, ...] = ("LSE_C", "LMD", "Blink")
+    numbers = dict(zip(names, published, strict=True))
     return Row("disenttalk", name, switches, seeds, numbers)
 
 

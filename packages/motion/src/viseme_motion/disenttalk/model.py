@@ -100,30 +100,21 @@ class DisentTalkModel(nn.Module):
             total = total + self.config.weight_sync * losses["sync"]
         return {"loss": total, **losses}
 
-    def _noise(
-        self,
-        noisy_BTC: Tensor,
-        step_B: Tensor,
-        *,
-        audio_BTA: Tensor,
-        is_known_BT: Tensor,
-        mask_BT: Tensor,
-        portrait_BP: Tensor,
-    ) -> Tensor:
-        """Return the noise (B, T, C) that the network finds; arguments as the network's."""
-        found_BTC = self.net(
-            noisy_BTC,
-            step_B,
-            audio_BTA=self.hearing(audio_BTA, mask_BT),
-            is_known_BT=is_known_BT,
-            mask_BT=mask_BT,
-            portrait_BP=portrait_BP,
-        )
+    def _noise(self, noisy: Tensor, step_B: Tensor, **condition: Tensor) -> Tensor:
+        """Return the noise (B, T, C) that the network finds.
+
+        Args:
+            noisy: Coefficients (B, T, C) at the step's noise level; known frames clean.
+            step_B: Diffusion step.
+            condition: As the network's, except that `audio_BTA` has no context yet.
+        """
+        heard_BTA = self.hearing(condition["audio_BTA"], condition["mask_BT"])
+        found_BTC = self.net(noisy, step_B, **{**condition, "audio_BTA": heard_BTA})
         if not self.config.velocity:
             return found_BTC
         # v = sqrt(abar) eps - sqrt(1 - abar) x_0 and x_t give eps with no division.
-        alpha_bar_B11 = self.process.alpha_bar(step_B).to(noisy_BTC)[:, None, None]
-        return (1 - alpha_bar_B11).sqrt() * noisy_BTC + alpha_bar_B11.sqrt() * found_BTC
+        alpha_bar_B11 = self.process.alpha_bar(step_B).to(noisy)[:, None, None]
+        return (1 - alpha_bar_B11).sqrt() * noisy + alpha_bar_B11.sqrt() * found_BTC
 
     def sample(
         self,
