@@ -69,6 +69,7 @@ def mean_of_share(share: list[int]) -> tuple[float, int]:
         return mean, int(metric.skipped)
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     # In the second round the first one has nothing to do.
     here, there = [[0, 1], []], [[2, 3], [0, 1, 2, 3]]

@@ -29,8 +29,7 @@ def _fd2talk(name: str, switch: str, **published: float) -> Row:
 
 
 def _disenttalk(name: str, *switches: str, seeds: int = 1, published: tuple[float, ...]) -> Row:
-    names: tuple[str, ...] = ("LSE_C", "LMD", "Blink")
-    numbers = dict(zip(names, published, strict=True))
+    numbers: dict[str, float] = dict(zip(("LSE_C", "LMD", "Blink"), published, strict=True))
     return Row("disenttalk", name, switches, seeds, numbers)
 
 
