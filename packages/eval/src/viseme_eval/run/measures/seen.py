@@ -16,6 +16,6 @@ Eye = PerceptualFeatures | EfficientNetLite0Features
 @torch.no_grad()
 def seen_by(eye: Eye, view: View) -> PictureFeatures:
     """Return a network's features of whole frames, the same object whoever asks."""
-    if True:
+    if eye not in view.shared:
         view.shared[eye] = eye.features(view.frames_T3HW)
     return view.shared[eye]
