@@ -138,10 +138,12 @@ def processor_times(paths: Sequence[Path], repeats: int) -> tuple[float, float]:
 
 def peak_megabytes(path: Path, results: Any) -> None:
     """Prepare one video and say how much memory the process took at most."""
+    from viseme_data.prepare.allocator import keep_freed_memory
     from viseme_data.prepare.config import PrepareConfig
     from viseme_data.prepare.source import prepare_source
     from viseme_data.prepare.tools import Tools
 
+    keep_freed_memory()
     with Tools.build(PrepareConfig()) as tools, tempfile.TemporaryDirectory() as folder:
         prepare_source(sources_of([path])[0], tools, Path(folder))
     unit = 1 if sys.platform == "darwin" else 1024

@@ -40,6 +40,16 @@ def test_items_come_in_order_and_in_another_thread():
     assert threading.current_thread() not in threads
 
 
+def test_nothing_is_ahead_and_no_thread_starts_at_depth_0():
+    before = threading.active_count()
+    made = []
+    with ahead((made.append(k) or k for k in range(3)), depth=0) as numbers:
+        assert next(numbers) == 0
+        assert made == [0]
+        assert threading.active_count() == before
+        assert list(numbers) == [1, 2]
+
+
 def test_an_error_comes_where_its_item_would_have():
     def items():
         yield 1

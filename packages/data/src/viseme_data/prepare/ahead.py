@@ -1,4 +1,7 @@
-"""Work of another thread, some items ahead: decoders, scalers and nets release Python's lock."""
+"""Work of another thread, some items ahead: decoders, scalers and nets release Python's lock.
+
+Where each core has a process of its own there is nothing to win: handing over only costs.
+"""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -22,8 +25,12 @@ class _End:
 def ahead(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
     """Give an iterator over the same items, made by a thread that is up to `depth` of them ahead.
 
-    An error is raised where its item would have come. At the end of the block the thread ends, too.
+    With depth 0 there is no such thread. An error is raised where its item would have come. At the
+    end of the block the thread ends, too.
     """
+    if depth == 0:
+        yield iter(items)
+        return
     queue: Queue[T | _End] = Queue(depth)
     is_over = threading.Event()
 

@@ -35,7 +35,13 @@ def writing() -> Iterator[None]:
 
 
 def film_crops(
-    pictures: Iterable[Picture], first_frame: int, drafts: list[ClipDraft], folder: Path, size: int
+    pictures: Iterable[Picture],
+    first_frame: int,
+    drafts: list[ClipDraft],
+    folder: Path,
+    size: int,
+    *,
+    depth: int = 0,
 ) -> list[PictureMeasures]:
     """Write `<id>.mp4` of every draft into a folder and return the measures of its crops.
 
@@ -45,6 +51,7 @@ def film_crops(
         drafts: Clips.
         folder: Where to.
         size: Side of the crop in pixels.
+        depth: Crops that a thread of its own may cut ahead.
 
     Raises:
         OutputError: If they cannot be written; no file is half-written.
@@ -53,7 +60,7 @@ def film_crops(
     with ExitStack() as stack:
         for film in films:
             stack.enter_context(film)
-        cuts = stack.enter_context(ahead(_cut_out(pictures, first_frame, films)))
+        cuts = stack.enter_context(ahead(_cut_out(pictures, first_frame, films), depth))
         for film, number, cut in cuts:
             film.add(number, cut)
     return [film.measures for film in films]

@@ -82,6 +82,7 @@ def _prepared(
         tools.tracker,
         config.follow,
         which=config.face,
+        depth=tools.ahead,
         on_frames=on_frames,
     ):
         drafts: list[ClipDraft] = []
@@ -97,7 +98,7 @@ def _prepared(
             start = min(draft.track.start_frame for draft in drafts)
             stop = max(draft.track.end_frame for draft in drafts)
             seen = pictures.between(start, stop)
-            measures = film_crops(seen, start, drafts, folder, config.size)
+            measures = film_crops(seen, start, drafts, folder, config.size, depth=tools.ahead)
             for draft, measured in zip(drafts, measures, strict=True):
                 yield _judged(draft, measured, source, chapter, tools, folder)
 

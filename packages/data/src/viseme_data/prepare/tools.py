@@ -11,6 +11,8 @@ from viseme_data.prepare.config import PrepareConfig
 from viseme_data.track import FaceTracker
 from viseme_face import MorphableModel
 
+_AHEAD = 8
+
 
 def load_face_model(name: str) -> MorphableModel:
     """Return the built-in face model, or that of a file.
@@ -53,6 +55,11 @@ class Tools:
             encoders={name: build_encoder(audio) for name, audio in config.encoders.items()},
             decoder_threads=decoder_threads,
         )
+
+    @property
+    def ahead(self) -> int:
+        """Pictures that a second thread may be ahead: none where each core has its own worker."""
+        return 0 if self.decoder_threads == 1 else _AHEAD
 
     def __enter__(self) -> "Tools":
         self._threads = torch.get_num_threads(), cv2.getNumThreads()

@@ -47,6 +47,7 @@ def read_chapters(
     config: FollowConfig,
     *,
     which: Which,
+    depth: int = 0,
     on_frames: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Chapter]:
     """Yield a video's chapters; a short video is one.
@@ -56,6 +57,7 @@ def read_chapters(
         tracker: Finds the faces; it forgets those of other videos.
         config: What makes a track.
         which: People who are wanted.
+        depth: Pictures that a thread of its own may decode ahead.
         on_frames: Called with how many frames were looked at since the last call.
     """
     tracker.reset()
@@ -63,7 +65,7 @@ def read_chapters(
     limit = _CHAPTER * config.max_frames
     first = num = 0
     size = (0, 0)
-    with ahead(mark_cuts(_converted(pictures))) as frames:
+    with ahead(mark_cuts(_converted(pictures)), depth) as frames:
         for frame_HW3, is_cut in frames:
             if num == limit:
                 yield _chapter(follower, first, num, size, which)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from viseme_data.manifest import ClipRow
+from viseme_data.prepare.allocator import keep_freed_memory
 from viseme_data.prepare.config import PrepareConfig
 from viseme_data.prepare.crops import OutputError
 from viseme_data.prepare.source import prepare_source, rejected
@@ -173,6 +174,7 @@ def _work(
 ) -> None:
     """Prepare one video after another until there are none; runs in a process of its own."""
     end_with_parent(parent)
+    keep_freed_memory()
     with (
         suppress(KeyboardInterrupt, BrokenPipeError, EOFError),
         Tools.build(config, decoder_threads=decoder_threads) as tools,
