@@ -1,11 +1,10 @@
 """Voice to motion: rate of each preset, the sound until the first motion, memory, and quality.
 
     python benchmarks/bench_motion.py --out benchmarks/results/motion_HARDWARE_DATE.md
-    python benchmarks/bench_motion.py --fd2talk runs/motion/fd2talk --data data/prepared
+    python benchmarks/bench_motion.py --checkpoint runs/motion/fd2talk/small --data data/prepared
 
-Without checkpoints the networks have the sizes of `paper.yaml`, log-mel sound and random weights:
-rates and memory are those of trained ones, quality is not measured. Every case runs in a process of
-its own, so that its peak memory is its own.
+Without checkpoints the networks have the sizes of `paper.yaml`, log-mel sound and random weights;
+quality, by `bench_motion_quality.py`, is not measured. Every case is a process of its own.
 """
 
 import argparse
@@ -17,23 +16,23 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viseme_core.types import FPS, NUM_EXPRESSION, SAMPLE_RATE_HZ, AudioClip
-from viseme_eval.functional.curves import curve_correlation
-from viseme_face import MorphableModel, lip_opening
-from viseme_face.layouts import LIP
+from viseme_core.audio import PretrainedConfig, build_encoder
+from viseme_core.checkpoint import load_stage
+from viseme_core.types import FPS, SAMPLE_RATE_HZ, AudioClip
+from viseme_face import MorphableModel
 from viseme_motion import MotionGenerator
-from viseme_motion.build import build_model, load_model
+from viseme_motion.build import build_model
 from viseme_motion.config import MotionConfig, pinned
-from viseme_motion.datamodule import MotionDataConfig, MotionDataModule
-from viseme_motion.generation import MotionStream
 from viseme_motion.presets import find_preset
 from viseme_motion.windows import WindowConfig
 
@@ -42,6 +41,13 @@ SYSTEMS = ("fd2talk", "disenttalk")
 SECONDS = {"fast": 20.0, "balanced": 10.0, "paper": 4.0}
 PAPER_WINDOWS = {"fd2talk": WindowConfig(), "disenttalk": WindowConfig(length=50, hop=16)}
 CHUNK = SAMPLE_RATE_HZ // 100
+QUALITY = Path(__file__).with_name("bench_motion_quality.py")
+# Whisper tiny's encoder; of its decoder, which is not used, as little as may be.
+WHISPER_TINY = {
+    "d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536,
+    "decoder_layers": 1, "decoder_attention_heads": 6, "decoder_ffn_dim": 8, "vocab_size": 8,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -49,10 +55,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=SYSTEMS)
     parser.add_argument("--presets", nargs="+", default=list(SECONDS), choices=list(SECONDS))
-    parser.add_argument("--fd2talk", metavar="CHECKPOINT", help="measure this one instead")
-    parser.add_argument("--disenttalk", metavar="CHECKPOINT", help="likewise")
-    parser.add_argument("--data", help="folder of prepared clips, for quality")
-    parser.add_argument("--samples", type=int, default=24, help="samples of 4 s for quality")
+    parser.add_argument(
+        "--checkpoint", nargs="*", default=[], help="of a system, instead of random"
+    )
+    parser.add_argument(
+        "--data", help="prepared clips; what presets lose on those of its test split"
+    )
+    parser.add_argument("--samples", type=int, default=24, help="samples of 4 s for that")
     parser.add_argument("--minutes", nargs="*", type=float, default=[1.0, 60.0], help="for memory")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
@@ -63,8 +72,9 @@ def main() -> None:
         what, job = args.case[0], json.loads(args.case[1])
         cases: dict[str, Callable[..., Any]] = {
             "rate": measure_rate,
+            "equality": measure_equality,
+            "encoder": measure_encoder,
             "memory": measure_memory,
-            "quality": measure_quality,
         }
         print(json.dumps(cases[what](**job)))
         return
@@ -77,8 +87,11 @@ def main() -> None:
 
 def make_report(args: argparse.Namespace) -> list[str]:
     """Return the report's lines."""
-    checkpoints = {"fd2talk": args.fd2talk, "disenttalk": args.disenttalk}
-    lines = [*describe(args), "", *RATE_HEAD]
+    checkpoints: dict[str, str | None] = dict.fromkeys(args.systems)
+    checkpoints |= {
+        load_stage(path, stage="motion").header.system: path for path in args.checkpoint
+    }
+    lines = [*describe(args), "", *rate_head(args.threads)]
     for system in args.systems:
         for preset in args.presets:
             job = {"system": system, "preset": preset, "checkpoint": checkpoints[system]}
@@ -89,38 +102,57 @@ def make_report(args: argparse.Namespace) -> list[str]:
                 f"({found['slowest']:.1f} to {found['fastest']:.1f}) | {found['core_ms']:.0f} "
                 f"| {found['encoder_ms']:.1f} | {found['first_sec']:.2f} |"
             )
-    lines += ["", *MEMORY_HEAD]
+    whisper_ms = run_case("encoder")
+    lines += [
+        "",
+        f"A pretrained encoder comes on top: one of Whisper tiny's size takes {whisper_ms:.0f} "
+        "core-ms per second of sound. Its weights are untrained, which is the same work.",
+        "",
+        *(
+            f"`stream()` fed pieces of random sizes differs from the whole call, {system}, by at "
+            f"most {run_case('equality', system=system, checkpoint=checkpoints[system]):.1e}."
+            for system in args.systems
+        ),
+        "",
+        *MEMORY_HEAD,
+    ]
+    # Time does not count here: cases share the processor, a thread each.
+    with ThreadPoolExecutor(args.threads) as pool:
+        peaks = {
+            (system, minutes): pool.submit(
+                run_case, "memory", system=system, minutes=minutes, checkpoint=checkpoints[system]
+            )
+            for minutes in sorted(args.minutes, reverse=True)
+            for system in args.systems
+        }
     for system in args.systems:
+        first = peaks[system, args.minutes[0]].result() if args.minutes else 0.0
         for minutes in args.minutes:
-            job = {"system": system, "minutes": minutes, "checkpoint": checkpoints[system]}
-            peak = run_case("memory", threads=args.threads, **job)
-            lines.append(f"| {system} | {minutes:g} | {peak:.0f} |")
-    for system in args.systems:
-        if args.data and checkpoints[system]:
-            job = {"checkpoint": checkpoints[system], "data": args.data, "samples": args.samples}
-            lines += ["", f"## Quality of {system}", "", *QUALITY_HEAD]
-            found = run_case("quality", threads=args.threads, presets=args.presets, **job)
-            lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in found.items()]
+            peak = peaks[system, minutes].result()
+            lines.append(f"| {system} | {minutes:g} | {peak:.0f} | {peak / first:.3f} |")
+    trained = [path for path in checkpoints.values() if path]
+    if args.data and trained:
+        options = ["--data", args.data, "--samples", str(args.samples)]
+        options += ["--threads", str(args.threads), "--presets", *args.presets]
+        lines += ["", run_script(QUALITY, "--checkpoint", *trained, *options).strip()]
     return lines
 
 
-RATE_HEAD = [
-    "| system, weights | preset | steps | times real time, median (slowest to fastest) "
-    "| core-ms per second of sound | of it log-mel | sound before the first motion, s |",
-    "|---|---|---|---|---|---|---|",
-]
+def rate_head(threads: int) -> list[str]:
+    """Return the head of the table of rates."""
+    return [
+        f"| system, weights | preset | steps | times real time on {threads} threads, median "
+        "(slowest to fastest) | core-ms per second of sound | of it log-mel | sound before the "
+        "first motion, s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+
+
 MEMORY_HEAD = [
     "Peak memory of `stream()`, preset `fast`, fed pieces of 10 ms; Python and libraries included.",
     "",
-    "| system | minutes of sound | peak, MiB |",
-    "|---|---|---|",
-]
-QUALITY_HEAD = [
-    "Means over samples of lip-opening correlation and of the lips' landmark distance in mouth",
-    "widths, to the truth and to what `paper` gives from the same noise.",
-    "",
-    "| preset | correlation, truth | distance, truth | correlation, paper | distance, paper |",
-    "|---|---|---|---|---|",
+    "| system | minutes of sound | peak, MiB | ratio |",
+    "|---|---|---|---|",
 ]
 
 
@@ -180,9 +212,38 @@ def first_motion_sec(generator: MotionGenerator) -> float:
     return heard / SAMPLE_RATE_HZ
 
 
-def measure_memory(system: str, minutes: float, checkpoint: str | None, threads: int) -> float:
+def measure_encoder() -> float:
+    """Return the core-ms that an encoder of Whisper tiny's size takes per second of sound."""
+    import transformers
+
+    torch.set_num_threads(1)
+    seconds = 20.0
+    with tempfile.TemporaryDirectory() as folder:
+        model = transformers.WhisperModel(transformers.WhisperConfig.from_dict(dict(WHISPER_TINY)))
+        model.save_pretrained(folder)
+        encoder = build_encoder(PretrainedConfig(kind="whisper", path=folder))
+        sound = AudioClip(noise(round(seconds * SAMPLE_RATE_HZ), seed=0))
+        encoder.encode(sound)
+        return 1000 * spent(lambda: encoder.encode(sound), time.process_time) / seconds
+
+
+def measure_equality(system: str, checkpoint: str | None) -> float:
+    """Return the largest difference between a stream in pieces of random sizes and the call."""
+    generator = make_generator(system, "fast", checkpoint)
+    sound = AudioClip(noise(round(7.3 * SAMPLE_RATE_HZ), seed=0))
+    whole = generator(sound, seed=1)
+    sizes = torch.randint(1, SAMPLE_RATE_HZ, (200,), generator=torch.Generator().manual_seed(2))
+    ends = [end for end in sizes.cumsum(0).tolist() if end < len(sound.samples_S)]
+    pieces = sound.samples_S.tensor_split(ends)
+    parts = list(generator.stream(pieces, seed=1))
+    expression = torch.cat([part.expression for part in parts]) - whole.expression
+    pose = torch.cat([part.pose for part in parts]) - whole.pose
+    return float(torch.cat([expression, pose], -1).abs().max())
+
+
+def measure_memory(system: str, minutes: float, checkpoint: str | None) -> float:
     """Return the peak memory in MiB of streaming so much sound."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     generator = make_generator(system, "fast", checkpoint)
     count = round(minutes * 60 * SAMPLE_RATE_HZ / CHUNK)
     motions = generator.stream(noise(CHUNK, seed=number) for number in range(count))
@@ -191,60 +252,14 @@ def measure_memory(system: str, minutes: float, checkpoint: str | None, threads:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure_quality(
-    checkpoint: str, data: str, samples: int, presets: list[str], threads: int
-) -> dict[str, list[str]]:
-    """Return scores of each preset against the truth and against `paper`."""
-    torch.set_num_threads(threads)
-    model, config, face_model = load_model(checkpoint)
-    face = MorphableModel.builtin()
-    if face.name != face_model:
-        raise ValueError(f"{checkpoint} has face model {face_model!r}, this measures {face.name!r}")
-    module = MotionDataModule(
-        MotionDataConfig(path=data, frames=config.windows.length, batch_size=8, num_workers=0)
-    )
-    module.setup("validate")
-    rows: dict[str, list[list[float]]] = {name: [] for name in [*presets, "mean face"]}
-    left = samples
-    for batch in module.val_dataloader():
-        made = {
-            name: _expressions(model, batch.audio_BTA[:left], name, config.system)
-            for name in {*presets, "paper"}
-        }
-        mean_C = model.motion_scale.mean[:NUM_EXPRESSION]
-        made["mean face"] = mean_C.expand_as(made["paper"])
-        for i in range(len(made["paper"])):
-            real_T, identity_I = batch.mask_BT[i], batch.identity_BI[i]
-            truth_TK3, paper_TK3 = (
-                face.landmarks(identity_I, each[i, real_T], "mp478")
-                for each in (batch.expression_BTC, made["paper"])
-            )
-            for name, scores in rows.items():
-                found_TK3 = face.landmarks(identity_I, made[name][i, real_T], "mp478")
-                scores.append([*compare(found_TK3, truth_TK3), *compare(found_TK3, paper_TK3)])
-        left -= len(made["paper"])
-        if left <= 0:
-            break
-    means = {name: torch.tensor(scores).nanmean(0).tolist() for name, scores in rows.items()}
-    return {name: [f"{value:.3f}" for value in mean] for name, mean in means.items()}
-
-
-def compare(found_TK3: Tensor, other_TK3: Tensor) -> tuple[float, float]:
-    """Return lip-opening correlation and the lips' distance in mouth widths."""
-    lips = list(LIP)
-    width = (other_TK3[:, 61] - other_TK3[:, 291]).norm(dim=-1).mean()
-    distance = (found_TK3 - other_TK3)[:, lips].norm(dim=-1).mean() / width
-    return float(curve_correlation(lip_opening(found_TK3), lip_opening(other_TK3))), float(distance)
-
-
 def make_generator(system: str, preset: Any, checkpoint: str | None) -> MotionGenerator:
     """Return the generator of a checkpoint, or one of the paper's size with random weights."""
     if checkpoint:
         return MotionGenerator.from_checkpoint(checkpoint, preset=preset)
     torch.manual_seed(0)
     face_model = MorphableModel.builtin().name
-    config: Any = {"system": system, "windows": PAPER_WINDOWS[system]}
-    config = pinned(MotionConfig(**config), face_model)
+    settings: Any = {"system": system, "windows": PAPER_WINDOWS[system]}
+    config = pinned(MotionConfig(**settings), face_model)
     return MotionGenerator(build_model(config, face_model), config, face_model, preset=preset)
 
 
@@ -262,32 +277,21 @@ def spent(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 def run_case(what: str, **job: Any) -> Any:
     """Return what a case measures in a process of its own."""
-    command = [sys.executable, __file__, "--case", what, json.dumps(job)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(result.stdout.splitlines()[-1])
+    return json.loads(run_script(__file__, "--case", what, json.dumps(job)).splitlines()[-1])
+
+
+def run_script(script: str | Path, *arguments: str) -> str:
+    """Return what a script prints that runs in a process of its own."""
+    command = [sys.executable, str(script), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def cpu_name() -> str:
     """Return the processor's model name."""
-    path = Path("/proc/cpuinfo")
-    if path.exists():
-        for line in path.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _expressions(model: Any, audio_BTA: Tensor, preset: Any, system: str) -> Tensor:
-    chosen = find_preset(preset, system)
-    stream = MotionStream(
-        model,
-        chosen.sampler,
-        seed=0,
-        voices=list(range(len(audio_BTA))),
-        windows=chosen.windows(model.windows),
-    )
-    made_BTC = torch.cat([stream.push(audio_BTA), stream.finish()], 1)
-    return made_BTC[..., :NUM_EXPRESSION]
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

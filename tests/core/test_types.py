@@ -95,7 +95,11 @@ def test_audio_with_a_hole_names_the_first_bad_sample_and_its_time(bad: float) -
     ("samples", "rate_hz", "message"),
     [
         (torch.zeros(0), 16_000, "is empty"),
-        (torch.zeros(2, 100), 16_000, r"must have shape \(S\), got \(2, 100\)"),
+        (
+            torch.zeros(2, 100),
+            16_000,
+            r"must have shape \(S\), got \(2, 100\).* by viseme_core.*to_mono",
+        ),
         (torch.zeros(100, dtype=torch.int16), 16_000, "must be floating point"),
         (torch.zeros(100), 0, "rate_hz must be positive, got 0"),
     ],

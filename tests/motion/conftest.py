@@ -24,3 +24,14 @@ def speakers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     synthesize(settings, out=folder, workers=0)
     return folder
+
+
+@pytest.fixture(scope="session")
+def unheard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of prepared clips, all in test: one speaker of English and one of Mandarin."""
+    folder = tmp_path_factory.mktemp("motion") / "unheard"
+    settings = SynthesizeConfig(
+        speakers=2, minutes=0.2, languages="en,cmn", seed=1, split_shares=(0.0, 0.0, 1.0)
+    )
+    synthesize(settings, out=folder, workers=0)
+    return folder

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from viseme_core.train.cli import StageCLI
+from viseme_core.train.cli import StageCLI, offer
 from viseme_motion.cli import MotionCLI
 from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.module import LipExpertModule, MotionModule
@@ -48,6 +48,24 @@ class OnlyValidate(MotionCLI):
         return {"validate": StageCLI.subcommands()["validate"]}
 
 
+class OnlyTest(MotionCLI):
+    """As `OnlyFit`."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return one verb."""
+        return offer("test")
+
+
+class OnlyPredict(MotionCLI):
+    """As `OnlyFit`."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return one verb."""
+        return offer("predict")
+
+
 def options(speakers: Path, run_dir: Path, system: str, *arguments: str) -> list[str]:
     """Return the arguments of a run of a small model."""
     given = ["--run_dir", str(run_dir), "--data.config.path", str(speakers)]
@@ -68,6 +86,18 @@ def validate(speakers: Path, run_dir: Path, system: str, *arguments: str) -> Sta
     """Validate a motion model in this process."""
     given = options(speakers, run_dir, system, *arguments)
     return OnlyValidate(MotionModule, MotionDataModule, args=["validate", *given])
+
+
+def run_test(speakers: Path, run_dir: Path, system: str, *arguments: str) -> StageCLI:
+    """Test a motion model in this process."""
+    given = options(speakers, run_dir, system, *arguments)
+    return OnlyTest(MotionModule, MotionDataModule, args=["test", *given])
+
+
+def predict(speakers: Path, run_dir: Path, system: str, *arguments: str) -> StageCLI:
+    """Write the motion of the test clips in this process."""
+    given = options(speakers, run_dir, system, *arguments)
+    return OnlyPredict(MotionModule, MotionDataModule, args=["predict", *given])
 
 
 def fit_expert(speakers: Path, run_dir: Path, system: str, *arguments: str) -> Path:

@@ -1,11 +1,13 @@
 """What goes with a model: its encoder, and a model of pose beside it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.motion.voices import make_loaded
-from viseme_core.audio import LogMelConfig, Wav2LipMelConfig, build_encoder
+from viseme_core.audio import LogMelConfig, PretrainedConfig, Wav2LipMelConfig, build_encoder
 from viseme_motion.companions import check_encoder, checked_poser, encoder_for
 from viseme_motion.config import MotionConfig
 
@@ -22,6 +24,23 @@ def test_an_encoder_of_another_kind_or_width_is_refused():
         check_encoder(build_encoder(Wav2LipMelConfig()), config)
     with pytest.raises(ValueError, match=r"features of width 80, the encoder .* gives 320"):
         check_encoder(build_encoder(LogMelConfig()), replace(config, audio_dim=80))
+
+
+def test_an_encoder_may_lie_elsewhere_but_must_have_the_weights_of_training():
+    trained = PretrainedConfig(kind="whisper", path="there", fingerprint="1" * 16)
+    config = MotionConfig(system="fd2talk", audio=trained, audio_dim=384)
+
+    def encoder(fingerprint: str, path: str) -> Any:
+        found = replace(trained, path=path, fingerprint=fingerprint)
+        return SimpleNamespace(config=found, pinned_config=found, audio_dim=384)
+
+    check_encoder(encoder("1" * 16, "here"), config)
+    with pytest.raises(ValueError, match=f"weights of fingerprint '{'1' * 16}', this encoder's"):
+        check_encoder(encoder("2" * 16, "there"), config)
+    elsewhere = encoder_for(config, "here").config
+    assert elsewhere == replace(trained, path="here")
+    with pytest.raises(ValueError, match=r"audio_path is for speech models, this .* 'logmel'"):
+        encoder_for(MotionConfig(system="fd2talk"), "here")
 
 
 def test_a_model_of_pose_must_hear_and_move_the_same():

@@ -17,6 +17,7 @@ from viseme_core import Draws
 from viseme_core.diffusion import SamplerConfig
 from viseme_motion.disenttalk.model import DisentTalkModel
 from viseme_motion.known import draw_window
+from viseme_motion.request import WindowRequest
 
 MANY = 24
 
@@ -95,7 +96,14 @@ def test_equation_9_weighs_the_two_predictions_against_each_other():
     sampler = SamplerConfig(num_steps=4, guidance_scale=2.5)
     with torch.no_grad():
         found_BTC = model.sample(
-            batch.audio_BTA, start_BTC, start_BTC, nothing, sampler, Draws(0, 0, [0, 1])
+            WindowRequest(
+                audio_BTA=batch.audio_BTA,
+                start_BTC=start_BTC,
+                known_BTC=start_BTC,
+                is_known_BT=nothing,
+                sampler=sampler,
+                draws=Draws(0, 0, [0, 1]),
+            )
         )
     levels, x = abar(), start_BTC.numpy()
     heard = (batch.audio_BTA - model.audio_scale.mean) / model.audio_scale.std
@@ -187,12 +195,14 @@ def test_with_velocities_a_network_that_knows_the_motion_is_sampled_to_it():
 
     model.net.forward = know
     found_BTC = model.sample(
-        batch.audio_BTA,
-        torch.randn_like(clean),
-        torch.zeros_like(clean),
-        torch.zeros(clean.shape[:2], dtype=torch.bool),
-        SamplerConfig(solver="ddim", num_steps=20),
-        Draws(0, 0, range(2)),
+        WindowRequest(
+            audio_BTA=batch.audio_BTA,
+            start_BTC=torch.randn_like(clean),
+            known_BTC=torch.zeros_like(clean),
+            is_known_BT=torch.zeros(clean.shape[:2], dtype=torch.bool),
+            sampler=SamplerConfig(solver="ddim", num_steps=20),
+            draws=Draws(0, 0, range(2)),
+        )
     )
     torch.testing.assert_close(model.motion_scale(found_BTC), clean, rtol=0, atol=1e-3)
 

@@ -19,6 +19,7 @@ from viseme_core import Draws
 from viseme_core.diffusion import SamplerConfig
 from viseme_motion.fd2talk.model import FD2TalkModel
 from viseme_motion.known import draw_window
+from viseme_motion.request import WindowRequest
 
 PARTS = {"expression": slice(0, 64), "pose": slice(64, 70)}
 
@@ -118,12 +119,14 @@ def test_sampling_walks_equation_5_with_known_frames_clean_in_every_step(eta):
     known_BTC = torch.cat([batch.expression_BTC, batch.pose_BT6], -1)
     with torch.no_grad():
         found_BTC = model.sample(
-            batch.audio_BTA,
-            start_BTC,
-            known_BTC,
-            is_known_BT,
-            SamplerConfig(num_steps=5, eta=eta),
-            draws,
+            WindowRequest(
+                audio_BTA=batch.audio_BTA,
+                start_BTC=start_BTC,
+                known_BTC=known_BTC,
+                is_known_BT=is_known_BT,
+                sampler=SamplerConfig(num_steps=5, eta=eta),
+                draws=draws,
+            )
         )
     condition = {
         "audio_BTA": (batch.audio_BTA - model.audio_scale.mean) / model.audio_scale.std,

@@ -10,6 +10,7 @@ from tests.motion.small import AUDIO_DIM, SYSTEMS, WINDOWS, make_model
 from viseme_core.diffusion import SamplerConfig
 from viseme_motion.build import MotionModel
 from viseme_motion.generation import MotionStream, generate_windows
+from viseme_motion.request import WindowRequest
 from viseme_motion.windows import plan_windows
 
 both = pytest.mark.parametrize("system", SYSTEMS)
@@ -102,9 +103,10 @@ def test_windows_are_given_what_the_ones_before_settled_as_it_is(system, monkeyp
     given = []
     sample = model.sample
 
-    def keep(audio, start, known_BTC, is_known_BT, *rest):
-        given.append((start, known_BTC[is_known_BT], is_known_BT.sum().item()))
-        return sample(audio, start, known_BTC, is_known_BT, *rest)
+    def keep(asked: WindowRequest) -> torch.Tensor:
+        known = asked.known_BTC[asked.is_known_BT]
+        given.append((asked.start_BTC, known, asked.is_known_BT.sum().item()))
+        return sample(asked)
 
     monkeypatch.setattr(model, "sample", keep)
     motion_of(model, audio_BTA)
@@ -121,8 +123,8 @@ def test_windows_are_given_what_the_ones_before_settled_as_it_is(system, monkeyp
 def test_a_stream_of_an_hour_keeps_no_more_than_one_window_and_a_chunk(monkeypatch):
     model = make_model("fd2talk")
 
-    def still(audio_BTA, start_BTC, known_BTC, *_):
-        return known_BTC
+    def still(asked: WindowRequest) -> torch.Tensor:
+        return asked.known_BTC
 
     monkeypatch.setattr(model, "sample", still)
     monkeypatch.setattr(MotionStream, "_noise", lambda self, frame: torch.zeros(1, model.channels))

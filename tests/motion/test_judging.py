@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.motion.small import SUBSPACES, SYSTEMS, make_batch, make_expert
-from viseme_motion.judging import MAX_LAG, head_scores, sync_scores
+from viseme_motion.judging import MAX_LAG, choose_shift, head_scores, sync_scores
 
 FRAMES = 40
 
@@ -70,3 +70,15 @@ def test_head_diversity_is_the_deviation_of_the_three_angles_in_degrees():
         assert float(scores[name]) == pytest.approx(degrees)
     aside_T6 = found_T6 + torch.tensor([0.3, -0.2, 0.1, 5.0, 5.0, 5.0])
     torch.testing.assert_close(head_scores(aside_T6, true_T6), scores)
+
+
+def test_a_wrong_sound_is_another_clips_wherever_the_batch_has_one():
+    # Windows of clips in order, as test loaders give them.
+    for clips in (list("aaabbb"), list("aaabbbcccddd"), list("abcd"), list("aab"), list("aaaab")):
+        shift, size = choose_shift(clips), len(clips)
+        heard = torch.arange(size).roll(shift).tolist()
+        foreign = sum(clips[i] != clips[other] for i, other in enumerate(heard))
+        most = {"aaaab": 2, "aab": 2}.get("".join(clips), size)
+        assert foreign == most
+    assert choose_shift(list("aaaaaa")) == 3
+    assert choose_shift(["a"]) == 0

@@ -20,6 +20,7 @@ from viseme_core.diffusion import SamplerConfig
 from viseme_motion.build import MotionModel
 from viseme_motion.disenttalk.model import DisentTalkModel
 from viseme_motion.known import draw_window
+from viseme_motion.request import WindowRequest
 
 both = pytest.mark.parametrize("system", SYSTEMS)
 
@@ -36,7 +37,16 @@ def draw(model: MotionModel, batch, known_BT: Tensor, seed: int = 0) -> Tensor:
     start_BTC = draws.normal("start", frames, model.channels, like=batch.audio_BTA)
     sampler = SamplerConfig(solver="dpm++", num_steps=4)
     with torch.no_grad():
-        return model.sample(batch.audio_BTA, start_BTC, given_BTC, known_BT, sampler, draws)
+        return model.sample(
+            WindowRequest(
+                audio_BTA=batch.audio_BTA,
+                start_BTC=start_BTC,
+                known_BTC=given_BTC,
+                is_known_BT=known_BT,
+                sampler=sampler,
+                draws=draws,
+            )
+        )
 
 
 @both

@@ -153,13 +153,25 @@ def test_a_sync_loss_is_trained_with_and_the_expert_stays_out_of_the_file(
     assert model.subspaces.lip == tuple(load_stage(expert, stage="lip-expert").header.config["lip"])
 
 
-def test_windows_longer_than_training_samples_are_refused(speakers, tmp_path):
-    with pytest.raises(ValueError, match=r"data\.config\.frames must be at least .* 25, .* got 20"):
+def test_windows_longer_than_training_samples_are_refused(speakers, tmp_path, capsys):
+    with pytest.raises(SystemExit):
         fit(speakers, tmp_path, "fd2talk", "--data.config.frames", "20", "--trainer.max_steps", "1")
+    error = capsys.readouterr().err
+    assert "error: data.config.frames must be at least model.config.windows.length = 25" in error
+
+
+def test_averaged_weights_bring_the_scales_of_the_data_along(speakers, trained, tmp_path):
+    average = ["--trainer.callbacks+", "lightning.pytorch.callbacks.EMAWeightAveraging"]
+    average += ["--trainer.callbacks.use_buffers", "false", "--trainer.callbacks.decay", "0.5"]
+    fit(speakers, tmp_path, "fd2talk", "--trainer.max_steps", "4", *average)
+    mean, last = weights(tmp_path), weights(trained)
+    for scale in ("motion_scale.mean", "motion_scale.std", "audio_scale.mean", "audio_scale.std"):
+        assert torch.equal(mean[scale], last[scale])
+    assert not torch.equal(mean["nets.pose.enter.weight"], last["nets.pose.enter.weight"])
 
 
 def test_weights_to_start_from_do_not_excuse_data_of_another_face_model(
-    speakers, trained, tmp_path, monkeypatch
+    speakers, trained, tmp_path, monkeypatch, capsys
 ):
     again = ["--init_from", str(trained / "motion.safetensors"), "--trainer.max_steps", "1"]
     fit(speakers, tmp_path / "run", "fd2talk", *again)
@@ -171,8 +183,9 @@ def test_weights_to_start_from_do_not_excuse_data_of_another_face_model(
         return found
 
     monkeypatch.setattr(MotionDataModule, "source", prepared_otherwise)
-    with pytest.raises(ValueError, match="prepared with face model 'bfm09@11111111'"):
+    with pytest.raises(SystemExit):
         fit(speakers, tmp_path / "other", "fd2talk", *again)
+    assert "prepared with face model 'bfm09@11111111'" in capsys.readouterr().err
 
 
 def test_validation_measures_what_it_generates(speakers, trained):

@@ -1,8 +1,8 @@
 """The grid of ablations: what is run, in which order, and what is not run again."""
 
 import json
-import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,16 +19,22 @@ class Runner:
         self.commands: list[list[str]] = []
         self.fails_at: int | None = None
 
-    def __call__(self, command: list[str], *, check: bool, env: dict[str, str]) -> None:
+    def __call__(self, command: list[str], *, stdout: Any, **_: Any) -> SimpleNamespace:
         self.commands.append(command[2:])
+        stdout.write(f"output of {command[3]}")
         if len(self.commands) == self.fails_at:
-            raise subprocess.CalledProcessError(1, command)
+            return SimpleNamespace(returncode=3)
+        self._leave_files(command)
+        return SimpleNamespace(returncode=0)
+
+    def _leave_files(self, command: list[str]) -> None:
         run_dir = next((Path(a[10:]) for a in command if a.startswith("--run_dir=")), None)
         if run_dir is None:
             return
         run_dir.mkdir(parents=True, exist_ok=True)
         if "test" in command:
             scores = {"test/sync_confidence": 0.1 * len(self.commands), "test/lip_distance": 0.03}
+            scores["test/cmn/sync_confidence"] = 0.07
             (run_dir / "test.json").write_text(json.dumps(scores))
         else:
             name = "lip-expert" if "expert" in command else "motion"
@@ -83,8 +89,12 @@ def test_every_row_is_trained_by_its_switches_once_for_each_seed_and_then_tested
 
 def test_a_broken_run_goes_on_where_it_was_and_a_whole_one_does_nothing_again(runner, tmp_path):
     runner.fails_at = 9
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(
+        ValueError, match=r"^fd2talk_w-o-alignment_0 stopped with exit code 3; see '(.*)'"
+    ):
         Reproduction(tmp_path).run()
+    log = tmp_path / "logs" / "fd2talk_w-o-alignment_0.log"
+    assert log.read_text().endswith("output of fit")
     broken = len(runner.commands)
     runner.fails_at = None
     table = Reproduction(tmp_path).run()
@@ -101,4 +111,16 @@ def test_the_table_has_the_scores_of_the_rows_that_are_done(runner, tmp_path):
     text = Reproduction(tmp_path).run().read_text()
     lines: list[Any] = [line.split(" | ") for line in text.splitlines()[2:]]
     assert [cells[2] for cells in lines] == [f"{row.seeds} of {row.seeds}" for row in ROWS]
-    assert all("0.030" in cells[5] for cells in lines)
+    assert all("0.070" in cells[4] for cells in lines)
+    assert all("0.030" in cells[6] for cells in lines)
+
+
+def test_configs_are_found_from_any_folder_and_where_there_are_none_it_says_so(
+    runner, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Reproduction(tmp_path / "out").run()
+    assert all(Path(value(c, "--config")).is_file() for c in runner.fits())
+    monkeypatch.setattr(reproduce, "CONFIGS", tmp_path / "site-packages")
+    with pytest.raises(ValueError, match=r"no config files in .*out of a checkout"):
+        Reproduction(tmp_path / "other").run()

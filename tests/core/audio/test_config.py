@@ -8,6 +8,7 @@ from viseme_core.audio import (
     PretrainedConfig,
     Wav2LipMelConfig,
     audio_config_from_plain,
+    same_features,
 )
 from viseme_core.config import to_plain
 
@@ -46,3 +47,20 @@ def test_a_whisper_plan_beyond_its_position_table_is_refused():
 def test_numbers_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(ValueError, match=f"audio.{field} must be at least"):
         PretrainedConfig(kind="hubert", path="folder", **{field: value})
+
+
+@pytest.mark.parametrize(("changed", "same"), [
+    ({}, True),
+    ({"path": "elsewhere"}, True),
+    ({"fingerprint": "b" * 16}, False),
+    ({"fingerprint": None}, True),
+    ({"fingerprint": None, "path": "elsewhere"}, False),
+    ({"layer": 9}, False),
+    ({"window": 50}, False),
+    ({"kind": "wav2vec2"}, False),
+])  # fmt: skip
+def test_the_same_weights_may_lie_anywhere_and_others_nowhere(changed, same):
+    one = PretrainedConfig(kind="hubert", path="here", fingerprint="a" * 16)
+    other = {**to_plain(one), **changed}
+    assert same_features(to_plain(one), other) is same
+    assert same_features(other, to_plain(one)) is same

@@ -136,6 +136,17 @@ def test_weights_made_for_something_else_are_refused_by_its_name(field, one, oth
     check_fits(StageHeader(stage="toy"), header(other), "file")
 
 
+def test_weights_that_heard_with_the_same_speech_model_elsewhere_are_taken():
+    def header(path: str, fingerprint: str | None) -> StageHeader:
+        audio = {"kind": "hubert", "path": path, "fingerprint": fingerprint}
+        return StageHeader(stage="toy", audio=audio)
+
+    check_fits(header("a", "1234"), header("b", "1234"), "file")
+    check_fits(header("a", "1234"), header("a", None), "file")
+    with pytest.raises(ValueError, match=r"file was made for audio .*'1234'.* set up for .*'5678'"):
+        check_fits(header("a", "1234"), header("a", "5678"), "file")
+
+
 def test_a_job_that_slurm_requeues_goes_on_by_itself(tmp_path, whole, monkeypatch):
     # The command is the one that started the run, with --overwrite and weights to start from.
     command = [*STEPS, "20", "--overwrite", "true", "--init_from", str(whole / "toy.safetensors")]

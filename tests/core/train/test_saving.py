@@ -18,19 +18,21 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_an_exploding_loss_stops_the_run_with_advice(tmp_path):
-    with pytest.raises(ValueError, match="train/loss is inf at step 10"):
+def test_an_exploding_loss_stops_the_run_with_advice(tmp_path, capsys):
+    with pytest.raises(SystemExit):
         fit(tmp_path, "--trainer.max_steps", "30", "--model.config.explode_at", "9")
+    assert "error: train/loss is inf at step 10" in capsys.readouterr().err
     assert not (tmp_path / "toy.safetensors").exists()
 
 
-def test_no_checkpoint_of_an_explosion_is_written_whoever_asks_for_it(tmp_path):
+def test_no_checkpoint_of_an_explosion_is_written_whoever_asks_for_it(tmp_path, capsys):
     # Step 5 explodes between two looks at the loss; both callbacks save right after it.
     own = ["--trainer.callbacks+", "ModelCheckpoint", "--trainer.callbacks.dirpath",
            str(tmp_path / "own"), "--trainer.callbacks.every_n_train_steps", "2"]  # fmt: skip
-    with pytest.raises(ValueError, match="is inf at step 6"):
+    with pytest.raises(SystemExit):
         fit(tmp_path, "--trainer.max_steps", "30", "--model.config.explode_at", "5",
             "--save_every", "2", *own)  # fmt: skip
+    assert "is inf at step 6" in capsys.readouterr().err
     for path in (last(tmp_path), *(tmp_path / "own").glob("*.ckpt")):
         content = torch.load(path, weights_only=True)
         assert content["global_step"] == 4
@@ -146,7 +148,7 @@ def test_a_new_run_over_an_old_one_removes_what_is_of_it_and_nothing_else(tmp_pa
     assert "holds a run already" in capsys.readouterr().err
     assert all(path.exists() for path in old)
 
-    with pytest.raises(ValueError, match="is inf"):
+    with pytest.raises(SystemExit):
         fit(tmp_path, *options, "5", "--overwrite", "true", "--model.config.explode_at", "1")
     assert mine.exists()
     assert not any(path.exists() for path in (*old, last(tmp_path), tmp_path / "toy.safetensors"))

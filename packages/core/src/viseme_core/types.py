@@ -42,6 +42,11 @@ class AudioClip:
     rate_hz: int = SAMPLE_RATE_HZ
 
     def __post_init__(self) -> None:
+        if self.samples_S.ndim == 2:
+            raise ValueError(
+                f"AudioClip.samples_S must have shape (S), got {tuple(self.samples_S.shape)}; mix "
+                "sound of shape (channels, S) down to mono first, by viseme_core.audio.to_mono"
+            )
         check_shape(self.samples_S, "S", name="AudioClip.samples_S")
         if self.samples_S.numel() == 0:
             raise ValueError("AudioClip.samples_S is empty: there is no sound to work on")

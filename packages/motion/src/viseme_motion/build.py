@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from viseme_core.audio import same_features
 from viseme_core.checkpoint import load_stage, load_weights
-from viseme_core.config import from_plain
+from viseme_core.config import from_plain, to_plain
 from viseme_core.types import NUM_EXPRESSION, NUM_IDENTITY
 from viseme_face import MorphableModel
 from viseme_motion.config import MotionConfig
@@ -84,11 +85,8 @@ def load_expert(path: Path | str, config: MotionConfig, model: MorphableModel) -
         ValueError: If it looks at something else, hears something else, or has another face model.
     """
     expert, theirs = _open_expert(path, model)
-    wanted = {
-        "system": (theirs.system, config.system),
-        "audio": (theirs.audio, config.audio),
-        "audio_dim": (theirs.audio_dim, config.audio_dim),
-    }
+    _check_hearing(path, theirs, config)
+    wanted: dict[str, tuple[Any, Any]] = {"system": (theirs.system, config.system)}
     if config.system == "disenttalk":
         wanted["lip directions"] = (set(theirs.lip), set(config.disenttalk.lip))
     _check_same(path, wanted, config.system)
@@ -102,11 +100,7 @@ def load_judge(path: Path | str, config: MotionConfig, model: MorphableModel) ->
         ValueError: If it hears something else, or has another face model.
     """
     expert, theirs = _open_expert(path, model)
-    wanted = {
-        "audio": (theirs.audio, config.audio),
-        "audio_dim": (theirs.audio_dim, config.audio_dim),
-    }
-    _check_same(path, wanted, config.system)
+    _check_hearing(path, theirs, config)
     return expert
 
 
@@ -117,6 +111,13 @@ def _open_expert(path: Path | str, model: MorphableModel) -> tuple[LipExpert, Ex
     expert = LipExpert(config, model)
     load_weights(expert, found.tensors)
     return expert.eval(), config
+
+
+def _check_hearing(path: Path | str, theirs: ExpertConfig, config: MotionConfig) -> None:
+    wanted: dict[str, tuple[Any, Any]] = {"audio_dim": (theirs.audio_dim, config.audio_dim)}
+    if not same_features(to_plain(theirs.audio), to_plain(config.audio)):
+        wanted = {"audio": (theirs.audio, config.audio), **wanted}
+    _check_same(path, wanted, config.system)
 
 
 def _check_same(path: Path | str, wanted: Mapping[str, tuple[Any, Any]], system: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from jsonargparse import auto_cli
 
 from viseme_core.train.cli import StageCLI, offer
+from viseme_core.train.refusal import EXIT_CODE, is_mendable, refuse
 from viseme_data.clips import read_clip
 from viseme_data.manifest import kept, read_manifest
 from viseme_motion.config import open_face_model
@@ -47,6 +48,35 @@ class MotionCLI(StageCLI):
     def before_validate(self) -> None:
         """Ask for a lip expert."""
         self._checked(self.model.check_expert)
+
+
+COMMANDS = {
+    "fit": "train a motion model and write its stage file",
+    "validate": "losses and scores on the validation clips",
+    "test": "scores on the test clips, also with wrong sound and by language, into test.json",
+    "predict": "motion files of the test clips",
+    "expert fit": "train the lip expert that the sync loss listens to; before any scale but tiny",
+    "expert validate": "how well a lip expert tells sounds apart",
+    "subspaces": "choose the expression directions of lips and eyes (DisentTalk Eq. 1, 2)",
+    "reproduce": "train both systems and every ablation, and write the papers' tables anew",
+}
+_EXAMPLES = (
+    "fit --config packages/motion/configs/fd2talk/tiny.yaml",
+    "expert fit --config packages/motion/configs/disenttalk/expert.yaml",
+    "fit --config packages/motion/configs/disenttalk/small.yaml",
+    "test --config runs/motion/disenttalk/small/config.yaml --ckpt_path last",
+    "predict --config runs/motion/disenttalk/small/config.yaml --ckpt_path last",
+    "subspaces data/prepared --out subspaces.json",
+    "reproduce --out runs/reproduce/motion --jobs 2",
+)
+
+
+def overview() -> str:
+    """Return what `viseme-motion --help` says: every command, and how people call it."""
+    lines = [f"  {name:17}{help}" for name, help in COMMANDS.items()]
+    examples = [f"  viseme-motion {example}" for example in _EXAMPLES]
+    usage, more = "usage: viseme-motion COMMAND ...", "viseme-motion COMMAND --help says more."
+    return "\n".join([usage, "", *lines, "", "examples:", *examples, "", more])
 
 
 def subspaces(
@@ -95,17 +125,29 @@ def reproduce(
     print(table.read_text())
 
 
+FUNCTIONS = {command.__name__: command for command in (subspaces, reproduce)}
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command; `expert` before it means the lip expert instead of the generator."""
-    args = list(sys.argv[1:] if args is None else args)
-    beside = {command.__name__: command for command in (subspaces, reproduce)}
-    if args and args[0] in beside:
+    given = list(sys.argv[1:] if args is None else args)
+    name = given[0] if given else ""
+    if name in ("", "-h", "--help"):
+        print(overview(), file=sys.stdout if name else sys.stderr)
+        sys.exit(0 if name else EXIT_CODE)
+    if name in FUNCTIONS:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         try:
-            auto_cli(beside[args[0]], args=args[1:])
-        except (ValueError, OSError) as error:
-            sys.exit(f"error: {error}")
-    elif args[:1] == ["expert"]:
-        StageCLI(LipExpertModule, MotionDataModule, args=args[1:])
+            auto_cli(FUNCTIONS[name], args=given[1:], prog=f"viseme-motion {name}")
+        except Exception as error:
+            if not is_mendable(error):
+                raise
+            refuse(error)
+    elif name == "expert":
+        prog = {"prog": "viseme-motion expert"}
+        StageCLI(LipExpertModule, MotionDataModule, args=given[1:], parser_kwargs=prog)
+    elif name in COMMANDS or name.startswith("-"):
+        MotionCLI(MotionModule, MotionDataModule, args=given)
     else:
-        MotionCLI(MotionModule, MotionDataModule, args=args)
+        print(f"error: there is no command {name!r}\n\n{overview()}", file=sys.stderr)
+        sys.exit(EXIT_CODE)

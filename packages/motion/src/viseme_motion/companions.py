@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from viseme_core.audio import AudioEncoder, LogMelConfig, build_encoder
+from viseme_core.audio import (
+    AudioEncoder,
+    LogMelConfig,
+    PretrainedConfig,
+    build_encoder,
+    same_features,
+)
+from viseme_core.config import to_plain
 from viseme_motion.build import MotionModel
 from viseme_motion.config import MotionConfig
 from viseme_motion.fd2talk.model import FD2TalkModel
@@ -11,10 +18,24 @@ Loaded = tuple[MotionModel, MotionConfig, str]
 """A model, its config and the name of its face model: what `load_model` returns."""
 
 
-def encoder_for(config: MotionConfig) -> AudioEncoder:
-    """Return the audio encoder of a model, set to answer as early as it can."""
+def encoder_for(config: MotionConfig, path: str | None = None) -> AudioEncoder:
+    """Return the audio encoder of a model, set to answer as early as it can.
+
+    Args:
+        config: The model's.
+        path: Where its speech model lies here, if not where it lay in training.
+
+    Raises:
+        ValueError: If a path is given, and the model hears with no speech model.
+    """
     audio = config.audio
     assert audio is not None
+    if path is not None:
+        if not isinstance(audio, PretrainedConfig):
+            raise ValueError(
+                f"audio_path is for speech models, this model hears {audio.kind!r}; leave it out"
+            )
+        audio = replace(audio, path=path)
     if isinstance(audio, LogMelConfig):
         # A stream of single frames answers earliest, and the values are the same.
         audio = replace(audio, window=1)
@@ -33,6 +54,15 @@ def check_encoder(encoder: AudioEncoder, config: MotionConfig) -> None:
             f"the model hears features of width {config.audio_dim}, the encoder "
             f"{got.kind!r} gives {encoder.audio_dim}; take the one that it was trained on"
         )
+    expected = getattr(wanted, "fingerprint", None)
+    # Asked last, and only where it matters: it reads the encoder's weights.
+    found = expected and getattr(encoder.pinned_config, "fingerprint", None)
+    if found != expected:
+        raise ValueError(
+            f"the model was trained on {wanted.kind} weights of fingerprint {expected!r}, this "
+            f"encoder's are {found!r}; it may lie anywhere, but must be the one that prepared the "
+            f"training data"
+        )
 
 
 def checked_poser(loaded: Loaded, config: MotionConfig, face_model: str) -> FD2TalkModel:
@@ -46,11 +76,13 @@ def checked_poser(loaded: Loaded, config: MotionConfig, face_model: str) -> FD2T
         raise ValueError("pose_from is for DisentTalk: FD2Talk makes its own pose; leave it out")
     if not isinstance(model, FD2TalkModel):
         raise ValueError(f"pose_from must hold 'fd2talk', got {theirs.system!r}")
-    for what, wanted, got in (
-        ("audio", (config.audio, config.audio_dim), (theirs.audio, theirs.audio_dim)),
-        ("face model", face_model, their_face),
+    hears_same = same_features(to_plain(config.audio), to_plain(theirs.audio))
+    for what, is_same, wanted, got in (
+        ("audio", hears_same, config.audio, theirs.audio),
+        ("audio_dim", config.audio_dim == theirs.audio_dim, config.audio_dim, theirs.audio_dim),
+        ("face model", face_model == their_face, face_model, their_face),
     ):
-        if wanted != got:
+        if not is_same:
             raise ValueError(
                 f"pose_from was trained with {what} {got!r}, the model with {wanted!r}; give an "
                 f"FD2Talk checkpoint of the same"

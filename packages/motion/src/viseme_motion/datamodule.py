@@ -6,6 +6,7 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from viseme_data.datamodule import ClipDataModule, DataConfig
+from viseme_data.manifest import Split
 from viseme_data.synthetic.config import SynthesizeConfig
 from viseme_motion.scaling import RunningMoments
 
@@ -95,6 +96,15 @@ class MotionDataModule(ClipDataModule):
     def predict_dataloader(self) -> DataLoader:
         """Return the loader of the test clips: their motion is what is predicted."""
         return self.test_dataloader()
+
+    def clips_of(self, split: Split) -> list[tuple[str, str]]:
+        """Return clip and language of each sample of an evaluation, by the sample's number."""
+        dataset = self._dataset(split, 0)
+        if dataset.tiles is None:
+            raise ValueError(f"samples of the split {split!r} are drawn at random, and of any clip")
+        source = dataset.source
+        rows = [source.rows[source.segments[segment].clip] for segment, _ in dataset.tiles]
+        return [(row.clip_id, row.language) for row in rows]
 
     def moments(self) -> dict[str, RunningMoments]:
         """Return mean and deviation of expression, pose and sound over the training clips."""

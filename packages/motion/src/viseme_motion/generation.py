@@ -11,6 +11,7 @@ from viseme_core.draws import Draws
 from viseme_core.shapes import check_shape
 from viseme_motion.build import MotionModel
 from viseme_motion.pose_source import PoseModel
+from viseme_motion.request import WindowRequest
 from viseme_motion.windows import MotionWindow, WindowConfig, next_window
 
 
@@ -146,15 +147,17 @@ class MotionStream:
         # A frame begins from the same noise in every window that holds it.
         start_BTC = torch.stack([self._noise(frame) for frame in frames], 1)
         device = audio_BTA.device
-        found_BTC = self._model.sample(
-            audio_BTA,
-            start_BTC.to(device),
-            known_BTC.to(device),
-            is_known_BT.to(device),
-            self._sampler,
-            Draws(self._seed, window.start, self._voices),
-            None if self._portrait_BC is None else self._portrait_BC.to(audio_BTA),
-        ).cpu()
+        portrait_BC = self._portrait_BC
+        asked = WindowRequest(
+            audio_BTA=audio_BTA,
+            start_BTC=start_BTC.to(device),
+            known_BTC=known_BTC.to(device),
+            is_known_BT=is_known_BT.to(device),
+            sampler=self._sampler,
+            draws=Draws(self._seed, window.start, self._voices),
+            portrait_BC=None if portrait_BC is None else portrait_BC.to(audio_BTA),
+        )
+        found_BTC = self._model.sample(asked).cpu()
         new_BTC = found_BTC[:, num_known : window.settles - window.start]
         self._motion_BTC = torch.cat([self._motion_BTC, new_BTC], 1)
         return new_BTC

@@ -7,7 +7,6 @@ motion = generator(AudioClip(samples))
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -28,7 +27,7 @@ from viseme_motion.face_kit import FaceKit
 from viseme_motion.fd2talk.model import EXPRESSION, POSE
 from viseme_motion.generation import MotionStream
 from viseme_motion.job import Job, Reference, as_clips, pieces_of, spread_jobs
-from viseme_motion.lockstep import Lockstep, Voice
+from viseme_motion.lockstep import Lockstep, Voice, join_parts
 from viseme_motion.pose_source import PoseModel
 from viseme_motion.presets import Preset, PresetName, find_preset, without_guidance
 from viseme_motion.silence import LOOK_FRAMES
@@ -96,6 +95,7 @@ class MotionGenerator:
         path: Path | str,
         *,
         pose_from: Path | str | None = None,
+        audio_path: str | None = None,
         preset: PresetName | Preset = "balanced",
         device: torch.device | str = "cpu",
         encoder: AudioEncoder | None = None,
@@ -107,6 +107,8 @@ class MotionGenerator:
         Args:
             path: The checkpoint.
             pose_from: FD2Talk's checkpoint, for pose beside DisentTalk's expression.
+            audio_path: Where the speech model lies that it hears with, if not where it lay in
+                training; other weights are refused.
             preset: As for the class; so are the others.
             device: Where networks run.
             encoder: Audio encoder.
@@ -116,8 +118,13 @@ class MotionGenerator:
         Raises:
             ValueError: If it is a checkpoint of another stage, or damaged.
         """
+        loaded = load_model(path)
+        if encoder is None:
+            encoder = encoder_for(loaded[1], audio_path)
+        elif audio_path is not None:
+            raise ValueError("give an encoder or audio_path, not both: an encoder knows its path")
         return cls(
-            *load_model(path),
+            *loaded,
             pose_from=None if pose_from is None else load_model(pose_from),
             preset=preset,
             device=device,
@@ -198,7 +205,7 @@ class MotionGenerator:
                     if stop >= len(sound.samples_S):
                         voice.end()
             lockstep.go_on()
-        motions = [_joined(parts) for parts in found]
+        motions = [join_parts(parts) for parts in found]
         return motions[0] if isinstance(audio, AudioClip) else motions
 
     def stream(
@@ -289,11 +296,3 @@ class MotionGenerator:
             chosen = without_guidance(chosen)
         self._preset = chosen
         self._pose_preset = find_preset(preset, "fd2talk") if is_named else without_guidance(preset)
-
-
-def _joined(parts: list[Motion]) -> Motion:
-    return replace(
-        parts[0],
-        expression=torch.cat([part.expression for part in parts]),
-        pose=torch.cat([part.pose for part in parts]),
-    )

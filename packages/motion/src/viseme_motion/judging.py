@@ -3,6 +3,8 @@
 Letters: T frames, A audio-feature width, L lags.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -46,3 +48,24 @@ def head_scores(found_T6: Tensor, true_T6: Tensor) -> dict[str, Tensor]:
         name: torch.rad2deg(pose_T6[:, :3].std(0)).mean()
         for name, pose_T6 in (("head_diversity", found_T6), ("true_head_diversity", true_T6))
     }
+
+
+def choose_shift(clips: Sequence[str]) -> int:
+    """Return by how much to roll a batch's sounds so that samples hear a sound that is not theirs.
+
+    Neighbours in a batch are often of one clip, whose voice and sentence go on. As many samples as
+    possible hear another clip; where that leaves a choice, the nearest to half of the batch.
+
+    Args:
+        clips: Clip of each sample.
+
+    Returns:
+        The shift for `torch.roll`, not 0 unless there is one sample only.
+    """
+    size = len(clips)
+
+    def merit(shift: int) -> tuple[int, int]:
+        others = sum(clips[i] != clips[i - shift] for i in range(size))
+        return others, -abs(2 * shift - size)
+
+    return max(range(1, size), key=merit, default=0)

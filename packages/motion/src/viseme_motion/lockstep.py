@@ -6,6 +6,7 @@ A audio-feature width, C coefficients.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -138,3 +139,12 @@ class Lockstep:
             motion = self._voices[number].settle([made_BTC[row] for made_BTC in made])
             if motion is not None:
                 self._emit(number, motion)
+
+
+def join_parts(parts: list[Motion]) -> Motion:
+    """Return motion that came in parts as one."""
+    return replace(
+        parts[0],
+        expression=torch.cat([part.expression for part in parts]),
+        pose=torch.cat([part.pose for part in parts]),
+    )

@@ -20,13 +20,12 @@ from viseme_core.train.systems import stored_config
 from viseme_core.types import NUM_EXPRESSION, Motion
 from viseme_motion.build import EXPERT_STAGE, STAGE, build_model, load_expert, load_judge
 from viseme_motion.config import MotionConfig, open_face_model, pinned
-from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.generation import generate_windows
-from viseme_motion.judging import head_scores, sync_scores
+from viseme_motion.judging import choose_shift, head_scores, sync_scores
 from viseme_motion.monitor import MotionMonitor
 from viseme_motion.motion_file import save_motion
-from viseme_motion.scaling import RunningMoments
+from viseme_motion.training_data import check_data, moments_of, pin_encoder
 
 FILM_FRAMES = 75
 """Frames of the mesh video that validation shows."""
@@ -54,28 +53,27 @@ class MotionModule(StageModule):
     ) -> None:
         optim = optim or OptimConfig(name="adam")
         face_model = open_face_model(config.face_model)
-        self._pinned = pinned(config, face_model.name)
+        whole = pinned(config, face_model.name)
         expert = None
         if config.needs_expert() and config.expert is not None:
-            expert = load_expert(config.expert, self._pinned, face_model)
-        super().__init__(build_model(self._pinned, face_model, expert), config, optim)
+            expert = load_expert(config.expert, whole, face_model)
+        super().__init__(build_model(whole, face_model, expert), config, optim)
         self.sampler = sampler or SamplerConfig(solver="dpm++", num_steps=8)
         self.face_model_name = face_model.name
         self._monitor = MotionMonitor(face_model)
-        self._judge = None if judge is None else Frozen(load_judge(judge, config, face_model))
+        if expert is not None:
+            pin_encoder(self, to_plain(expert.config.audio))
+        self._judge = None
+        if judge is not None:
+            listener = load_judge(judge, self.config, face_model)
+            pin_encoder(self, to_plain(listener.config.audio))
+            self._judge = Frozen(listener)
+        self._clips: list[tuple[str, str]] = []
 
     def header(self) -> StageHeader:
         """Return what stage files say: enough to build the model without what trained it."""
-        plain = stored_config(self._pinned)
-        plain["expert"] = None
-        plain["face_model"] = self.face_model_name
-        return StageHeader(
-            stage=self.stage,
-            system=self.config.system,
-            config=plain,
-            audio=to_plain(self.config.audio),
-            face_model=self.face_model_name,
-        )
+        plain = stored_config(pinned(self.config, self.face_model_name))
+        return _header(self, {**plain, "expert": None}, self.face_model_name)
 
     def check_expert(self) -> None:
         """Raise ValueError if there is no lip expert for the sync loss; only losses need it."""
@@ -87,14 +85,28 @@ class MotionModule(StageModule):
             )
 
     def on_validation_start(self) -> None:
-        """Refuse to leave the sync loss out without a word."""
+        """Refuse to leave the sync loss out without a word, and data that do not fit."""
         self.check_expert()
+        check_data(self, "val")
+
+    def on_test_start(self) -> None:
+        """Refuse data that do not fit; note which clip and language each sample is of."""
+        check_data(self, "test")
+        self._clips = self.trainer.datamodule.clips_of("test")  # type: ignore[attr-defined]
+
+    def on_predict_start(self) -> None:
+        """Refuse data that do not fit."""
+        check_data(self, "test")
+
+    def on_weights_from(self, header: StageHeader) -> None:
+        """Take over which weights of the audio encoder these weights listened to."""
+        pin_encoder(self, header.audio)
 
     def on_fit_start(self) -> None:
         """Measure the training data's mean and spread, unless weights came with their own."""
         self.check_expert()
-        data = _data_of(self.trainer)
-        _check_data(data, self.config, self.face_model_name)
+        check_data(self, "train")
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
         frames, length = data.config.frames, self.model.windows.length
         if frames < length:
             raise ValueError(
@@ -103,7 +115,7 @@ class MotionModule(StageModule):
             )
         scales = (self.model.motion_scale, self.model.audio_scale)
         if not any(scale.is_set for scale in scales):
-            moments = _moments_of(data, self.config)
+            moments = moments_of(data, self.config)
             parts = [moments[name].moments() for name in ("expression", "pose")]
             mean, std = (
                 torch.cat(part)[: self.model.channels] for part in zip(*parts, strict=True)
@@ -121,7 +133,8 @@ class MotionModule(StageModule):
         self._score(batch, self._generate(batch.audio_BTA, batch))
         # A batch of one has no other sound, but must name the scores like all others.
         has_other = len(batch.index_B) > 1
-        wrong_BTC = self._generate(batch.audio_BTA.roll(1, 0), batch)
+        shift = choose_shift([self._clips[index][0] for index in batch.index_B.tolist()])
+        wrong_BTC = self._generate(batch.audio_BTA.roll(shift, 0), batch)
         self._score(batch, wrong_BTC, prefix="wrong_sound_", counts=has_other)
 
     def predict_step(self, batch: MotionBatch, batch_idx: int) -> None:
@@ -155,6 +168,8 @@ class MotionModule(StageModule):
         mean_C = self.model.motion_scale.mean[:width].cpu()
         mask_BT = batch.mask_BT.cpu().clone()
         mask_BT[:, 0] = False  # given, not generated
+        # Every process must name every language, whichever its samples are in.
+        languages = sorted({language for _, language in self._clips if language})
         for i, mask_T in enumerate(mask_BT):
             scores = self._monitor.scores(
                 found_BTC[i, mask_T, :width].cpu(),
@@ -170,7 +185,11 @@ class MotionModule(StageModule):
             if found_BTC.shape[-1] > width:
                 scores |= head_scores(found_BTC[i, mask_T, width:], batch.pose_BT6[i].cpu()[mask_T])
             for name, value in scores.items():
-                self.add_score(prefix + name, value, int(counts and bool(value.isfinite())))
+                count = int(counts and bool(value.isfinite()))
+                self.add_score(prefix + name, value, count)
+                for language in languages:
+                    is_in = language == self._clips[int(batch.index_B[i])][1]
+                    self.add_score(f"{language}/{prefix}{name}", value, count * is_in)
 
     def samples(self, batch: MotionBatch) -> dict[str, Any]:
         """Return curves and a mesh video of the first sample, for TensorBoard."""
@@ -220,25 +239,25 @@ class LipExpertModule(ExpertModule):
 
     def header(self) -> StageHeader:
         """Return what stage files say."""
-        plain = to_plain(self.config)
-        plain["lip"] = list(self.model.lips)
-        plain["face_model"] = self.face_model_name
-        return StageHeader(
-            stage=self.stage,
-            system=self.config.system,
-            config=plain,
-            audio=to_plain(self.config.audio),
-            face_model=self.face_model_name,
-        )
+        plain = {**to_plain(self.config), "lip": list(self.model.lips)}
+        return _header(self, plain, self.face_model_name)
 
     def on_fit_start(self) -> None:
         """Measure the training data's mean and spread, unless weights came with their own."""
-        data = _data_of(self.trainer)
-        _check_data(data, self.config, self.face_model_name)
+        check_data(self, "train")
         if not self.model.audio_scale.is_set:
-            moments = _moments_of(data, self.config)
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            moments = moments_of(data, self.config)
             self.model.motion_scale.set(*moments["expression"].moments())
             self.model.audio_scale.set(*moments["audio"].moments())
+
+    def on_validation_start(self) -> None:
+        """Refuse data that do not fit."""
+        check_data(self, "val")
+
+    def on_weights_from(self, header: StageHeader) -> None:
+        """Take over which weights of the audio encoder these weights listened to."""
+        pin_encoder(self, header.audio)
 
     def losses(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
         """Return loss and accuracy of one window of real frames per sample."""
@@ -249,40 +268,11 @@ class LipExpertModule(ExpertModule):
         return self.model.pair(batch)
 
 
-def _data_of(trainer: Any) -> MotionDataModule:
-    return trainer.datamodule
-
-
-def _check_data(
-    data: MotionDataModule, config: MotionConfig | ExpertConfig, face_model: str
-) -> None:
-    """Refuse training data of another face model or another audio encoder than `config` says."""
-    source = data.source("train")
-    if source.face_model != face_model:
-        raise ValueError(
-            f"{source.where} was prepared with face model {source.face_model!r}, the model's "
-            f"config says {face_model!r}; prepare the data again or set model.config.face_model"
-        )
-    heard = source.audio[data.config.audio]
-    ours = to_plain(config.audio)
-    # A fingerprint that the config leaves open pins nothing.
-    differing = [k for k, v in ours.items() if v is not None and heard.get(k) != v]
-    if differing:
-        raise ValueError(
-            f"{source.where} was prepared with audio {heard!r}, model.config.audio is {ours!r}; "
-            f"set it to what the data say"
-        )
-
-
-def _moments_of(
-    data: MotionDataModule, config: MotionConfig | ExpertConfig
-) -> dict[str, RunningMoments]:
-    """Return the training data's moments, having checked the width of their sound."""
-    moments = data.moments()
-    width = len(moments["audio"].moments()[0])
-    if width != config.audio_dim:
-        raise ValueError(
-            f"{data.source('train').where} has audio features of width {width}; set "
-            f"model.config.audio_dim to it"
-        )
-    return moments
+def _header(module: StageModule, plain: dict[str, Any], face_model: str) -> StageHeader:
+    return StageHeader(
+        stage=module.stage,
+        system=module.config.system,
+        config={**plain, "face_model": face_model},
+        audio=to_plain(module.config.audio),
+        face_model=face_model,
+    )

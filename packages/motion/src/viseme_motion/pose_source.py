@@ -6,11 +6,10 @@ Letters: B batch, T frames, A audio-feature width, C coefficients.
 import torch
 from torch import Tensor
 
-from viseme_core.diffusion import SamplerConfig, sample
-from viseme_core.draws import Draws
-from viseme_core.types import NUM_POSE, Motion
+from viseme_core.types import Motion
 from viseme_motion.fd2talk.model import POSE, FD2TalkModel
 from viseme_motion.known import hold
+from viseme_motion.request import WindowRequest
 
 
 def mirror_loop(num_frames: int, start: int, stop: int) -> Tensor:
@@ -64,39 +63,16 @@ class PoseModel:
         self.motion_scale = model.motion_scale
         self.audio_scale = model.audio_scale
 
-    def sample(
-        self,
-        audio_BTA: Tensor,
-        start_BTC: Tensor,
-        known_BTC: Tensor,
-        is_known_BT: Tensor,
-        sampler: SamplerConfig,
-        draws: Draws,
-        portrait_BC: Tensor | None = None,
-    ) -> Tensor:
+    def sample(self, asked: WindowRequest) -> Tensor:
         """Return coefficients (B, T, C) as `FD2TalkModel.sample` does."""
         model = self._model
         if "pose" not in model.nets:
             # One transformer for both cannot do half of its work.
-            return model.sample(
-                audio_BTA, start_BTC, known_BTC, is_known_BT, sampler, draws, portrait_BC
-            )
-        scaled_BTC = model.motion_scale(known_BTC)
-        pose_BT6 = sample(
-            model.nets["pose"],
-            (*start_BTC.shape[:2], NUM_POSE),
-            model.config.diffusion,
-            sampler,
-            draws,
-            condition=model.condition(audio_BTA, is_known_BT, portrait_BC),
-            start=start_BTC[..., POSE],
-            constrain=hold(scaled_BTC[..., POSE], is_known_BT),
-            device=audio_BTA.device,
-            dtype=audio_BTA.dtype,
-        )
-        found_BTC = torch.zeros_like(scaled_BTC)
-        found_BTC[..., POSE] = pose_BT6
-        return hold(known_BTC, is_known_BT)(model.motion_scale.undo(found_BTC), None)
+            return model.sample(asked)
+        found_BTC = torch.zeros_like(asked.known_BTC)
+        found_BTC[..., POSE] = model.sample_part("pose", asked, model.condition(asked))
+        found_BTC = model.motion_scale.undo(found_BTC)
+        return hold(asked.known_BTC, asked.is_known_BT)(found_BTC, None)
 
 
 def pose_of(coefficients_TC: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ from viseme_motion.ablations import KEY_SEEDS, ROWS, Row, as_markdown
 
 logger = logging.getLogger(__name__)
 
-CONFIGS = "packages/motion/configs"
+# Beside the sources; a wheel has none.
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,17 @@ class Reproduction:
     """Further switches for every training, such as `--trainer.max_steps=10`."""
 
     def run(self) -> Path:
-        """Train what is missing and return the table's path."""
+        """Train what is missing and return the table's path.
+
+        Raises:
+            ValueError: If there are no config files, or a command fails.
+        """
+        if not CONFIGS.is_dir():
+            raise ValueError(
+                f"there are no config files in {str(CONFIGS)!r}: this viseme-motion was installed "
+                "without its sources; run `viseme-motion reproduce` out of a checkout of the "
+                "repository, where it is installed by `make install`"
+            )
         self._make_corpus()
         with ThreadPoolExecutor(self.jobs) as pool:
             experts = [
@@ -82,6 +93,7 @@ class Reproduction:
     def _make_corpus(self) -> None:
         corpus = self.out / "corpus"
         self._run(
+            "corpus",
             "viseme_data",
             "synthesize",
             f"--out={corpus}",
@@ -106,6 +118,7 @@ class Reproduction:
         if not (folder / "motion.safetensors").is_file():
             self._fit("", row.system, "repro", folder, seed, *switches)
         self._run(
+            folder.name,
             "viseme_motion",
             "test",
             f"--config={CONFIGS}/{row.system}/repro.yaml",
@@ -121,6 +134,7 @@ class Reproduction:
         self, expert: str, system: str, scale: str, folder: Path, seed: int, *switches: str
     ) -> None:
         self._run(
+            "-".join(filter(None, [expert, folder.name])),
             "viseme_motion",
             *filter(None, [expert]),
             "fit",
@@ -133,11 +147,26 @@ class Reproduction:
             *self.extra,
         )
 
-    def _run(self, module: str, *arguments: str) -> None:
+    def _run(self, name: str, module: str, *arguments: str) -> None:
+        """Run a command of a row, an expert or the corpus; what it says goes into a log of it."""
         command = [sys.executable, "-m", module, *arguments]
-        logger.info("%s", " ".join(command[1:]))
+        log = self.out / "logs" / f"{name}.log"
+        logger.info("%s: %s (%s)", name, " ".join(command[1:]), log)
         threads = {"OMP_NUM_THREADS": "1"} if self.jobs > 1 else {}
-        subprocess.run(command, check=True, env={**os.environ, **threads})
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            ended = subprocess.run(
+                command,
+                check=False,
+                env={**os.environ, **threads},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        if ended.returncode:
+            raise ValueError(
+                f"{name} stopped with exit code {ended.returncode}; see {str(log)!r}. The same "
+                f"command goes on from there once that is mended"
+            )
 
 
 def _wait(tasks: Sequence[Future[None]]) -> None:

@@ -13,6 +13,7 @@ from viseme_core.audio.config import (
     PretrainedConfig,
     Wav2LipMelConfig,
     audio_config_from_plain,
+    same_features,
 )
 from viseme_core.audio.encoder import AudioEncoder, AudioStream
 from viseme_core.audio.mel import MEL_WINDOW
@@ -32,5 +33,6 @@ __all__ = [
     "audio_config_from_plain",
     "build_encoder",
     "resample",
+    "same_features",
     "to_mono",
 ]

@@ -1,5 +1,6 @@
 """Settings of the audio encoders: plain values, written into every checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,6 +104,25 @@ def audio_config_from_plain(plain: dict[str, Any], *, where: str = "audio") -> A
     if kind not in kinds:
         raise ValueError(f"{where}.kind must be one of {', '.join(kinds)}, got {kind!r}")
     return from_plain(kinds[kind], plain, where=where)
+
+
+def same_features(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two plain configs promise the same features.
+
+    Where both name their weights' fingerprint, that counts and the path does not: the same model
+    may lie anywhere. Where one leaves it open, the path stands for it.
+
+    Args:
+        one: What `to_plain` made of an audio config.
+        other: Likewise.
+    """
+    both_named = one.get("fingerprint") and other.get("fingerprint")
+    ignored = "path" if both_named else "fingerprint"
+    first, second = (
+        {key: value for key, value in plain.items() if value is not None and key != ignored}
+        for plain in (one, other)
+    )
+    return first == second
 
 
 def _check_at_least(lowest: int, value: int, name: str) -> None:

@@ -1,7 +1,6 @@
 """One command line for every stage, on LightningCLI: `fit`, `validate` and what a stage adds."""
 
 import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from viseme_core.checkpoint import StageHeader, load_stage, load_weights
 from viseme_core.train import run_folder
 from viseme_core.train.callbacks import RunSummary, SampleLogger, StageThroughput, StepSeed
 from viseme_core.train.module import StageModule
+from viseme_core.train.refusal import is_mendable, refuse
 from viseme_core.train.resume import check_fits, check_resumed
 from viseme_core.train.saving import LastCheckpoint, NonFiniteGuard, RunConfig, StageExport
 
@@ -130,7 +130,9 @@ class StageCLI(LightningCLI):
 
         Paths stand in the config as they were found, so that the saved config says them.
         """
-        super().parse_arguments(parser, args)
+        # Not LightningCLI's own, which warns of every program that gives `args`, as ours do.
+        is_parsed = isinstance(args, dict | Namespace)
+        self.config = parser.parse_object(args) if is_parsed else parser.parse_args(args)
         verb = self.config.get("subcommand")
         config = self.config.get(str(verb), self.config)
         run_dir = self._find_run_dir(config)
@@ -221,6 +223,7 @@ class StageCLI(LightningCLI):
         found = load_stage(path, stage=self.stage)
         check_fits(found.header, self.model.header(), path)
         load_weights(self.model.model, found.tensors)
+        self.model.on_weights_from(found.header)
         logger.info("weights from %s", path)
 
     @rank_zero_only
@@ -243,13 +246,20 @@ class StageCLI(LightningCLI):
         ours = {"ckpt_path": self._get(self.config_init, "ckpt_path"), "weights_only": True}
         return super()._prepare_subcommand_kwargs(subcommand) | ours
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except Exception as error:
+            if not is_mendable(error):
+                raise
+            has_begun = self.trainer.fit_loop.total_batch_idx >= 0
+            refuse(error, on_every_process=has_begun)
+
     def _checked(self, action: Callable[[], None]) -> None:
         try:
             action()
         except (ValueError, OSError) as error:
-            logger.debug("refused", exc_info=True)
-            sys.stderr.write(f"error: {error}\n")
-            raise SystemExit(2) from error
+            refuse(error)
 
 
 def offer(*verbs: str) -> dict[str, set[str]]:

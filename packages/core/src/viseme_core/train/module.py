@@ -57,6 +57,9 @@ class StageModule(L.LightningModule):
         """
         return {self.stage: (self.model.state_dict(), self.header())}
 
+    def on_weights_from(self, header: StageHeader) -> None:
+        """Take over what the header of `--init_from` says beyond the config, if anything."""
+
     def batch_index(self, batch: Any) -> Tensor:
         """Return the data-set index of each sample of a batch."""
         return batch.index_B

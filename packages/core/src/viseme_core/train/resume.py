@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
+from viseme_core.audio import same_features
 from viseme_core.checkpoint import StageHeader, load_stage
 from viseme_core.train.module import SEED_KEY
 
@@ -56,7 +57,9 @@ def check_fits(found: StageHeader, own: StageHeader, source: str) -> None:
     for field in _CHECKED_FIELDS:
         theirs, ours = getattr(found, field), getattr(own, field)
         # What one side leaves open, it cannot contradict.
-        if theirs and ours and theirs != ours:
+        if not theirs or not ours:
+            continue
+        if not (same_features(theirs, ours) if field == "audio" else theirs == ours):
             raise ValueError(
                 f"{source} was made for {field} {theirs!r}, this run is set up for {ours!r}; "
                 f"give a file of that {field}, or set the run up as it was"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from viseme_core.batches import MotionBatch
-from viseme_core.diffusion import DiffusionProcess, SamplerConfig, sample
+from viseme_core.diffusion import DiffusionProcess, sample
 from viseme_core.draws import Draws
 from viseme_core.frozen import Frozen
 from viseme_core.types import NUM_EXPRESSION
@@ -19,6 +19,7 @@ from viseme_motion.hearing import PlainHearing
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
+from viseme_motion.request import WindowRequest
 from viseme_motion.scaling import Scaler
 from viseme_motion.windows import WindowConfig
 
@@ -116,29 +117,10 @@ class DisentTalkModel(nn.Module):
         alpha_bar_B11 = self.process.alpha_bar(step_B).to(noisy)[:, None, None]
         return (1 - alpha_bar_B11).sqrt() * noisy + alpha_bar_B11.sqrt() * found_BTC
 
-    def sample(
-        self,
-        audio_BTA: Tensor,
-        start_BTC: Tensor,
-        known_BTC: Tensor,
-        is_known_BT: Tensor,
-        sampler: SamplerConfig,
-        draws: Draws,
-        portrait_BC: Tensor | None = None,
-    ) -> Tensor:
-        """Return expression (B, T, C) in its own units; known frames keep their bits.
-
-        Args:
-            audio_BTA: Audio features.
-            start_BTC: Standard normal noise to begin from.
-            known_BTC: Expression of the frames that are known, in its own units.
-            is_known_BT: Which these are.
-            sampler: Solver, steps and guidance (Eq. 9).
-            draws: Fresh noise, for solvers that use it.
-            portrait_BC: Expression of the faces at rest, in its own units; NaN, or None for all,
-                where it is not known.
-        """
-        audio_BTA = self.audio_scale(audio_BTA)
+    def sample(self, asked: WindowRequest) -> Tensor:
+        """Return expression (B, T, C) in its own units; known frames keep their bits."""
+        audio_BTA, is_known_BT = self.audio_scale(asked.audio_BTA), asked.is_known_BT
+        portrait_BC = asked.portrait_BC
         if portrait_BC is None:
             portrait_BC = nobody(len(audio_BTA), audio_BTA)
         condition = {
@@ -149,15 +131,15 @@ class DisentTalkModel(nn.Module):
         }
         found_BTC = sample(
             self._noise,
-            tuple(start_BTC.shape),
+            tuple(asked.start_BTC.shape),
             self.config.diffusion,
-            sampler,
-            draws,
+            asked.sampler,
+            asked.draws,
             condition=condition,
             null={"audio_BTA": self.net.null_A.expand_as(audio_BTA)},
-            start=start_BTC,
-            constrain=hold(self.motion_scale(known_BTC), is_known_BT),
+            start=asked.start_BTC,
+            constrain=hold(self.motion_scale(asked.known_BTC), is_known_BT),
             device=audio_BTA.device,
             dtype=audio_BTA.dtype,
         )
-        return hold(known_BTC, is_known_BT)(self.motion_scale.undo(found_BTC), None)
+        return hold(asked.known_BTC, is_known_BT)(self.motion_scale.undo(found_BTC), None)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from viseme_core.batches import MotionBatch
-from viseme_core.diffusion import DiffusionProcess, SamplerConfig, sample
+from viseme_core.diffusion import DiffusionProcess, sample
 from viseme_core.draws import Draws
 from viseme_core.frozen import Frozen
 from viseme_core.types import NUM_EXPRESSION, NUM_POSE
@@ -18,6 +18,7 @@ from viseme_motion.hearing import PlainHearing
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
+from viseme_motion.request import WindowRequest
 from viseme_motion.scaling import Scaler
 from viseme_motion.windows import WindowConfig
 
@@ -107,58 +108,45 @@ class FD2TalkModel(nn.Module):
             total = total + self.config.weight_sync * losses["sync"]
         return {"loss": total, **losses}
 
-    def sample(
-        self,
-        audio_BTA: Tensor,
-        start_BTC: Tensor,
-        known_BTC: Tensor,
-        is_known_BT: Tensor,
-        sampler: SamplerConfig,
-        draws: Draws,
-        portrait_BC: Tensor | None = None,
-    ) -> Tensor:
-        """Return coefficients (B, T, C) in their own units; known frames keep their bits.
+    def sample(self, asked: WindowRequest) -> Tensor:
+        """Return coefficients (B, T, C) in their own units; known frames keep their bits."""
+        condition = self.condition(asked)
+        parts = [self.sample_part(name, asked, condition) for name in self._slices()]
+        found_BTC = self.motion_scale.undo(torch.cat(parts, -1))
+        return hold(asked.known_BTC, asked.is_known_BT)(found_BTC, None)
+
+    def sample_part(self, name: str, asked: WindowRequest, condition: dict[str, Tensor]) -> Tensor:
+        """Return what one transformer makes, in units of its spread.
 
         Args:
-            audio_BTA: Audio features.
-            start_BTC: Standard normal noise to begin from.
-            known_BTC: Coefficients of the frames that are known, in their own units.
-            is_known_BT: Which these are.
-            sampler: Solver and steps; Eq. 5 is `ddim`.
-            draws: Fresh noise, for solvers that use it.
-            portrait_BC: Expression of the faces at rest, in its own units; NaN, or None for all,
-                where it is not known.
+            name: Which of `nets`.
+            asked: As `sample`.
+            condition: What the networks are told.
         """
-        condition = self.condition(audio_BTA, is_known_BT, portrait_BC)
-        scaled_BTC = self.motion_scale(known_BTC)
-        parts = [
-            sample(
-                self.nets[name],
-                tuple(start_BTC[..., part].shape),
-                self.config.diffusion,
-                sampler,
-                draws,
-                condition=condition,
-                start=start_BTC[..., part],
-                constrain=hold(scaled_BTC[..., part], is_known_BT),
-                device=audio_BTA.device,
-                dtype=audio_BTA.dtype,
-            )
-            for name, part in self._slices().items()
-        ]
-        found_BTC = self.motion_scale.undo(torch.cat(parts, -1))
-        return hold(known_BTC, is_known_BT)(found_BTC, None)
+        part = self._slices()[name]
+        start_BTP = asked.start_BTC[..., part]
+        return sample(
+            self.nets[name],
+            tuple(start_BTP.shape),
+            self.config.diffusion,
+            asked.sampler,
+            asked.draws,
+            condition=condition,
+            start=start_BTP,
+            constrain=hold(self.motion_scale(asked.known_BTC)[..., part], asked.is_known_BT),
+            device=asked.audio_BTA.device,
+            dtype=asked.audio_BTA.dtype,
+        )
 
-    def condition(
-        self, audio_BTA: Tensor, is_known_BT: Tensor, portrait_BC: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Return what sampling tells the networks; arguments as those of `sample`."""
+    def condition(self, asked: WindowRequest) -> dict[str, Tensor]:
+        """Return what sampling tells the networks."""
+        audio_BTA, portrait_BC = asked.audio_BTA, asked.portrait_BC
         if portrait_BC is None:
             portrait_BC = nobody(len(audio_BTA), audio_BTA)
-        mask_BT = torch.ones_like(is_known_BT)
+        mask_BT = torch.ones_like(asked.is_known_BT)
         return {
             "audio_BTA": self.hearing(self.audio_scale(audio_BTA), mask_BT),
-            "is_known_BT": is_known_BT,
+            "is_known_BT": asked.is_known_BT,
             "mask_BT": mask_BT,
             "portrait_BP": self._portrait(portrait_BC),
         }
