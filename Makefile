@@ -56,6 +56,10 @@ bench: install ## Run the benchmarks and print their tables; NAME=bench_face run
 figures: install ## Draw the pictures of docs/figures again
 	@$(RUN) python -m viseme_face.figures docs/figures
 
+.PHONY: demo
+demo: install ## Make out/demo.mp4 of the shipped portrait and voice; AUDIO=file IMAGE=file for one's own
+	@$(RUN) viseme demo $(if $(AUDIO),--audio $(AUDIO)) $(if $(IMAGE),--image $(IMAGE)) $(ARGS)
+
 .PHONY: train-motion
 train-motion: install ## Train voice to motion; SYSTEM=fd2talk|disenttalk SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_motion fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
@@ -63,6 +67,10 @@ train-motion: install ## Train voice to motion; SYSTEM=fd2talk|disenttalk SCALE=
 .PHONY: train-lip-expert
 train-lip-expert: install ## Train the lip expert that the sync loss of SYSTEM= listens to; DATA=folder
 	@$(RUN) python -m viseme_motion expert fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/expert.yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
+.PHONY: train-render
+train-render: install ## Train a renderer; SYSTEM=pirender SCALE=tiny|small|paper DATA=folder
+	@$(RUN) python -m viseme_render fit --config packages/render/configs/$(or $(SYSTEM),pirender)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
 
 .PHONY: train-syncnet
 train-syncnet: install ## Train the sync network of viseme-eval; SCALE=tiny|small|paper DATA=folder
