@@ -86,8 +86,25 @@ def make_reference(
     Raises:
         ValueError: If no face is found in it.
     """
+    return reference_of(picture_HW3, _largest_face(picture_HW3, tracker, name), config, model=model)
+
+
+def reference_of(
+    picture_HW3: np.ndarray,
+    points_K3: np.ndarray,
+    config: ReferenceConfig | None = None,
+    *,
+    model: MorphableModel | None = None,
+) -> ReferenceFace:
+    """Return a face of a picture whose landmarks are known, fitted.
+
+    Args:
+        picture_HW3: uint8 RGB.
+        points_K3: Its landmarks `mp478` as `FaceTracker` gives them, source pixels.
+        config: Size and scale of the crop.
+        model: Face model that knows `mp478`; by default the built-in one.
+    """
     config = config or ReferenceConfig()
-    points_K3 = _largest_face(picture_HW3, tracker, name)
     model = model or MorphableModel.builtin()
     points_1K3 = torch.from_numpy(points_K3)[None]
     crop = crop_box(points_1K3, scale=config.scale)

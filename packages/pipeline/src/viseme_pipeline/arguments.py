@@ -1,0 +1,168 @@
+"""The options of `viseme generate`: of the command line, and of each line of a file of jobs."""
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn, cast, get_args
+
+from viseme_motion.presets import PresetName
+from viseme_pipeline.folder import MESH
+from viseme_pipeline.wishes import Wishes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One film to make, checked as far as options can be by themselves."""
+
+    audio: str
+    image: str | None
+    video: str | None
+    out: str
+    wishes: Wishes
+    overwrite: bool
+    chain: "ChainChoice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainChoice:
+    """Which stages are chained; equal choices share what they loaded."""
+
+    pretrained: str | None
+    motion: str | None
+    pose_from: str | None
+    renderer: str
+    preset: PresetName | None
+    device: str | None
+
+    def __post_init__(self) -> None:
+        if self.pretrained is not None and (self.motion or self.pose_from):
+            raise ValueError("--pretrained names all stages; leave --motion and --pose-from out")
+        if self.pose_from is not None and self.motion is None:
+            raise ValueError("--pose-from gives pose to the stage of --motion; name that one too")
+
+
+class Parser(ArgumentParser):
+    """A parser whose errors are ValueErrors, so that everyone reports them alike."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise ValueError(f"{message}; `{self.prog} --help` lists the options")
+
+
+def generate_parser() -> Parser:
+    """Return the parser of `viseme generate`."""
+    parser = Parser(
+        prog="viseme generate",
+        description="A voice and a face to a talking video.",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        epilog=(
+            "examples:\n"
+            "  viseme generate --audio voice.wav --image portrait.jpg --out talking.mp4\n"
+            "  viseme generate --audio voice.wav --video clip.mp4 --out dubbed.mp4\n"
+            "  viseme generate --jobs jobs.jsonl     # one JSON object of options per line"
+        ),
+    )
+    what = parser.add_argument_group("what")
+    what.add_argument("--audio", help="the voice: a sound or video file")
+    what.add_argument("--image", help="a portrait that is to talk")
+    what.add_argument("--video", help="a clip whose lips are made anew, instead of a portrait")
+    what.add_argument("--out", help="video to write, ending in .mp4")
+    what.add_argument("--overwrite", action="store_true", help="replace a file of that name")
+    what.add_argument("--jobs", help="a file of jobs: JSON lines, or a YAML list")
+
+    stages = parser.add_argument_group("stages")
+    stages.add_argument("--motion", help="motion stage: file, checkpoint or folder of a run")
+    stages.add_argument("--pose-from", help="FD2Talk stage that moves the head beside DisentTalk")
+    stages.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
+    stages.add_argument("--pretrained", help="folder that save_pretrained wrote, with all stages")
+    stages.add_argument(
+        "--preset", choices=get_args(PresetName), help="effort of the motion (default: fast)"
+    )
+    stages.add_argument("--device", help="where networks run: cpu, cuda, mps")
+
+    look = parser.add_argument_group("how")
+    look.add_argument("--seed", type=int, help="another seed is another motion (default: 0)")
+    look.add_argument("--lip", type=float, metavar="GAIN", help="how far lips go (default: 1)")
+    look.add_argument("--eye", type=float, metavar="GAIN", help="how far eyes and lids go")
+    look.add_argument(
+        "--global",
+        type=float,
+        metavar="GAIN",
+        dest="rest",
+        help="how far the rest of the face goes",
+    )
+    look.add_argument("--pose", type=float, metavar="GAIN", help="how far the head goes")
+    look.add_argument("--blink-rate", type=float, metavar="PER_SEC", help="blinks per second")
+    look.add_argument(
+        "--leave-silence",
+        dest="close_in_silence",
+        action="store_const",
+        const=False,
+        help="do not close the mouth in pauses",
+    )
+    look.add_argument("--face", type=int, metavar="N", help="which face, from the left and from 1")
+    look.add_argument(
+        "--size", type=int, metavar="PX", help="side of the rendered face (default: 256 to 512)"
+    )
+    look.add_argument(
+        "--max-side", type=int, metavar="PX", help="longer side of the video (default: 1920)"
+    )
+    look.add_argument(
+        "--label",
+        nargs="?",
+        const="AI generated",
+        metavar="TEXT",
+        help="text in a corner that says what it is (AI generated, unless it is given)",
+    )
+    look.add_argument("--crf", type=float, help="quality of the video: 18 looks lossless")
+    return parser
+
+
+def to_task(given: Namespace) -> Task:
+    """Return the film that options describe.
+
+    Raises:
+        ValueError: If they do not describe one.
+    """
+    for name in ("audio", "out"):
+        if not getattr(given, name):
+            raise ValueError(f"--{name} is missing; `viseme generate --help` shows an example")
+    if bool(given.image) == bool(given.video):
+        raise ValueError("give a portrait by --image or a clip by --video, one of them")
+    asked = {field.name: getattr(given, field.name) for field in fields(Wishes)}
+    wishes = Wishes(**{name: value for name, value in asked.items() if value is not None})
+    choice = {field.name: getattr(given, field.name) for field in fields(ChainChoice)}
+    return Task(
+        audio=given.audio,
+        image=given.image,
+        video=given.video,
+        out=given.out,
+        wishes=wishes,
+        overwrite=given.overwrite,
+        chain=ChainChoice(**choice),
+    )
+
+
+def as_arguments(options: dict[str, Any]) -> list[str]:
+    """Return one job's options as they would stand on the command line.
+
+    Raises:
+        ValueError: If a value is neither text, number nor switch.
+    """
+    found = []
+    for name, value in options.items():
+        if isinstance(value, bool):
+            found += [f"--{name}"] if value else []
+        elif isinstance(value, str | int | float):
+            found.append(f"--{name}={value}")
+        elif value is not None:
+            raise ValueError(f"{name!r} must be text or a number, got {type(value).__name__}")
+    return found
+
+
+def parse(arguments: list[str], defaults: list[str] | None = None) -> Namespace:
+    """Return parsed options; those of `defaults` hold where `arguments` say nothing."""
+    parser = generate_parser()
+    common = parser.parse_args(defaults) if defaults else None
+    # `store_true` and defaults do not overwrite what a namespace has already.
+    return cast(Namespace, parser.parse_args(arguments, common))

@@ -1,0 +1,50 @@
+"""`viseme`: one command line over the functions that do the work."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from viseme_pipeline.interrupts import Terminated, terminable
+
+COMMANDS = {
+    "generate": ("generate", "generate", "a voice and a face to a talking video"),
+    "demo": ("demo", "demo", "the shipped portrait speaks with the shipped voice"),
+    "doctor": ("doctor", "doctor", "what is installed, what can be done here, what is missing"),
+    "detect": ("detect", "detect", "whether a video carries the marks of a generated one"),
+    "ship": ("ship", "ship", "trained stages to one folder that --pretrained reads"),
+}
+_USER_ERROR, _INTERRUPTED, _TERMINATED = 2, 130, 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, 2 if something given cannot be used."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = given[0] if given else ""
+    if name not in COMMANDS:
+        is_help = name in ("-h", "--help")
+        print(_overview(), file=sys.stdout if is_help else sys.stderr)
+        return 0 if is_help else _USER_ERROR
+    module, function, _ = COMMANDS[name]
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        with terminable():
+            command = getattr(import_module(f"viseme_pipeline.{module}"), function)
+            code, text = command(given[1:])
+    except KeyboardInterrupt:
+        print(f"viseme {name}: interrupted; nothing half done is left", file=sys.stderr)
+        return _INTERRUPTED
+    except Terminated:
+        print(f"viseme {name}: asked to end; nothing half done is left", file=sys.stderr)
+        return _TERMINATED
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        print(f"viseme {name}: {error}", file=sys.stderr)
+        return _USER_ERROR
+    print(text)
+    return code
+
+
+def _overview() -> str:
+    lines = [f"  {name:10}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
+    more = "viseme COMMAND --help says more."
+    return "\n".join(["usage: viseme COMMAND ...", "", *lines, "", more])

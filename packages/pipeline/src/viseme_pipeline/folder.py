@@ -1,0 +1,116 @@
+"""A folder that holds every stage of a chain: their safetensors, and `viseme.json` naming them."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+
+from viseme_core.checkpoint import load_stage, save_stage
+from viseme_motion.presets import PresetName
+
+INDEX = "viseme.json"
+FORMAT = "viseme-chain"
+VERSION = 1
+MESH = "mesh"
+Role = Literal["motion", "pose", "renderer"]
+# Stage that a file of each role must hold.
+_STAGES: dict[Role, str] = {"motion": "motion", "pose": "motion", "renderer": "render"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFiles:
+    """Where the stages of a chain come from."""
+
+    motion: Path
+    """Stage file, checkpoint or folder of the motion."""
+    pose: Path | None = None
+    """FD2Talk, for pose beside a system that makes none."""
+    renderer: Path | None = None
+    """Stage of a renderer with weights; None is the mesh renderer."""
+
+    def items(self) -> list[tuple[Role, Path]]:
+        """Return the roles that have a file."""
+        found = {"motion": self.motion, "pose": self.pose, "renderer": self.renderer}
+        return [(cast(Role, role), path) for role, path in found.items() if path is not None]
+
+
+def save_folder(
+    folder: Path,
+    files: StageFiles,
+    *,
+    preset: PresetName,
+    half: bool = False,
+    card: Path | None = None,
+) -> None:
+    """Write every stage and the index.
+
+    Args:
+        folder: Where to; it is made.
+        files: The stages.
+        preset: How the motion stage is sampled unless asked otherwise.
+        half: Whether weights are kept in 16 bits, at half the size.
+        card: What says where the weights come from; copied as `card.md`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stages: dict[str, str] = {"renderer": MESH}
+    for role, path in files.items():
+        found = load_stage(path, stage=_STAGES[role])
+        stages[role] = f"{role}.safetensors"
+        save_stage(
+            folder / stages[role],
+            found.tensors,
+            found.header,
+            dtype=torch.float16 if half else None,
+        )
+    if card is not None and card.resolve() != (folder / "card.md").resolve():
+        shutil.copyfile(card, folder / "card.md")
+    index = {"format": FORMAT, "version": VERSION, "preset": preset, "stages": stages}
+    # Last: a folder with an index is whole.
+    (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def read_folder(folder: Path) -> tuple[StageFiles, PresetName]:
+    """Return the stages of a folder and its preset.
+
+    Raises:
+        ValueError: If it is no such folder, or lacks a stage that it names.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {str(folder)!r}; give one that save_pretrained wrote")
+    index = _index(folder)
+    stages = dict(index["stages"])
+    if stages.get("renderer") == MESH:
+        del stages["renderer"]
+    files = {role: folder / str(name) for role, name in stages.items()}
+    unknown = sorted(set(files) - set(_STAGES))
+    if unknown or "motion" not in files:
+        raise ValueError(
+            f"{folder / INDEX} must name a motion stage and may name {sorted(_STAGES)}, got "
+            f"{sorted(stages)}; save the chain again with this viseme"
+        )
+    for path in files.values():
+        if not path.is_file():
+            raise ValueError(f"{folder / INDEX} names {path.name!r}, which is not there; copy it")
+    return StageFiles(**cast(Any, files)), index["preset"]
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{str(folder)!r} holds no {INDEX}; give a folder that save_pretrained wrote"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error}); copy the folder again") from error
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise ValueError(f"{path} is no index of a chain: its format must be {FORMAT!r}")
+    if index.get("version") != VERSION:
+        raise ValueError(
+            f"{path} has version {index.get('version')!r}, this viseme reads {VERSION}; upgrade it"
+        )
+    return index

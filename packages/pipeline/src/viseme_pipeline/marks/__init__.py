@@ -1,0 +1,22 @@
+"""Marks of generated films: an invisible watermark, signed provenance, a visible label.
+
+from viseme_pipeline.marks import Watermark, detect, write_provenance
+"""
+
+from viseme_pipeline.marks.config import Marks
+from viseme_pipeline.marks.detection import Detection, detect, detect_frames
+from viseme_pipeline.marks.label import draw_label
+from viseme_pipeline.marks.provenance import Provenance, read_provenance, write_provenance
+from viseme_pipeline.marks.watermark import Watermark
+
+__all__ = [
+    "Detection",
+    "Marks",
+    "Provenance",
+    "Watermark",
+    "detect",
+    "detect_frames",
+    "draw_label",
+    "read_provenance",
+    "write_provenance",
+]

@@ -1,0 +1,33 @@
+"""`viseme ship`: trained stages to one folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from viseme_motion.presets import PresetName
+from viseme_pipeline.arguments import Parser
+from viseme_pipeline.chain import TalkingFace
+from viseme_pipeline.folder import MESH, StageFiles
+
+
+def ship(arguments: Sequence[str]) -> tuple[int, str]:
+    """Return exit code and last word of `viseme ship`."""
+    parser = Parser(prog="viseme ship", description="Trained stages to one folder.")
+    parser.add_argument("folder", type=Path, help="folder to write")
+    parser.add_argument("--motion", type=Path, required=True, help="motion stage")
+    parser.add_argument("--pose-from", type=Path, help="FD2Talk stage for pose")
+    parser.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
+    parser.add_argument("--preset", choices=get_args(PresetName), default="fast")
+    parser.add_argument("--half", action="store_true", help="weights in 16 bits, half the size")
+    parser.add_argument("--card", type=Path, help="file that says where the weights come from")
+    given = parser.parse_args(list(arguments))
+    files = StageFiles(
+        motion=given.motion,
+        pose=given.pose_from,
+        renderer=None if given.renderer == MESH else Path(given.renderer),
+    )
+    # Loading proves that the stages fit together.
+    chain = TalkingFace.from_stages(files, preset=given.preset, device="cpu")
+    chain.save_pretrained(given.folder, half=given.half, card=given.card)
+    size = sum(file.stat().st_size for file in given.folder.glob("*.safetensors"))
+    return 0, f"{given.folder}: {size / 1e6:.1f} MB of weights"

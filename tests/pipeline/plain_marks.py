@@ -1,0 +1,43 @@
+"""Marks that change nothing and remember what they were asked, for tests of all but marks."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class PlainMarks:
+    """Stands where `viseme_pipeline.marks` would."""
+
+    starts: list[int] = field(default_factory=list)
+    frames: list[np.ndarray] = field(default_factory=list)
+    facts: list[dict[str, str]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+    def Watermark(self) -> "PlainMarks":  # noqa: N802, as the real one is called
+        return self
+
+    def embed(self, frames_THW3: np.ndarray, start: int) -> np.ndarray:
+        self.starts.append(start)
+        self.frames.append(frames_THW3.copy())
+        return frames_THW3
+
+    def draw_label(self, frames_THW3: np.ndarray, text: str) -> np.ndarray:
+        self.labels.append(text)
+        return frames_THW3
+
+    def write_provenance(self, path: Path, *, facts: dict[str, str]) -> None:
+        assert path.is_file()
+        self.facts.append(facts)
+
+    def detect(self, path: Path) -> Any:
+        @dataclass
+        class Found:
+            found: bool = "marked" in Path(path).name
+
+            def describe(self) -> str:
+                return "found" if self.found else "nothing"
+
+        return Found()

@@ -1,0 +1,52 @@
+"""The commands beside `generate`."""
+
+import pytest
+
+from viseme_core.checkpoint import load_stage
+from viseme_pipeline import doctor
+from viseme_pipeline.cli import COMMANDS, main
+from viseme_pipeline.default import default_folder
+
+
+def test_the_overview_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in COMMANDS)
+    assert main(["genrate"]) == 2
+
+
+def test_the_help_of_generate_names_its_options(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["generate", "--help"])
+    shown = capsys.readouterr().out
+    for name in ("--audio", "--image", "--video", "--preset", "--lip", "--global", "--jobs"):
+        assert name in shown
+
+
+def test_doctor_says_that_a_film_can_be_made_here(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "_importable", lambda what, *_: doctor.Finding(what=what))
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("Python 3", "cpu:", "embedded default", "FD2Talk", "pirender"):
+        assert words in shown
+
+
+def test_doctor_names_what_is_missing_and_how_to_get_it(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("viseme_pipeline.default.FOLDER", tmp_path)
+    assert main(["doctor"]) == 1
+    assert "make train-motion" in capsys.readouterr().out
+    found = doctor._importable("magic", "no_such_module", "pip install magic")
+    assert "no: No module named 'no_such_module'; `pip install magic`" in str(found)
+
+
+def test_detect_tells_marked_films_from_others_by_its_exit_code(capsys, marks):
+    assert main(["detect", "marked.mp4"]) == 0
+    assert "found" in capsys.readouterr().out
+    assert main(["detect", "plain.mp4"]) == 1
+
+
+def test_ship_makes_a_folder_that_can_be_read(capsys, tmp_path):
+    arguments = ["--motion", str(default_folder()), "--half"]
+    assert main(["ship", str(tmp_path / "chain"), *arguments]) == 0
+    assert "MB of weights" in capsys.readouterr().out
+    assert load_stage(tmp_path / "chain", stage="motion").header.system == "fd2talk"

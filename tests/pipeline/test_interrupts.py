@@ -1,0 +1,48 @@
+import os
+import signal
+
+import pytest
+
+from tests.pipeline.faces import portrait_file, voice_file
+from viseme_pipeline import make_films
+from viseme_pipeline.cli import main
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_a_run_that_is_stopped_leaves_nothing(number, code, tmp_path, monkeypatch, capsys, marks):
+    out = tmp_path / "out"
+    out.mkdir()
+    real = make_films.progress_bar
+    stopped: list[list[str]] = []
+
+    class Stopping:
+        """A bar that stops its own process as soon as frames are written."""
+
+        def __init__(self, name: str) -> None:
+            self._bar = real(name)
+
+        def __enter__(self):
+            show = self._bar.__enter__()
+
+            def stop(done: int, total: int) -> None:
+                show(done, total)
+                if done and not stopped:
+                    stopped.append([path.suffix for path in out.iterdir()])
+                    os.kill(os.getpid(), number)
+
+            return stop
+
+        def __exit__(self, *error):
+            return self._bar.__exit__(*error)
+
+    monkeypatch.setattr(make_films, "progress_bar", Stopping)
+    audio, image = voice_file(tmp_path / "v.flac", 4.0), portrait_file(tmp_path / "p.jpg")
+    options = {"audio": audio, "image": image, "out": out / "f.mp4", "size": 64}
+    assert main(["generate", *(f"--{name}={value}" for name, value in options.items())]) == code
+    # There was something to remove.
+    assert stopped == [[".partial"]]
+    assert not list(out.iterdir())
+    assert "nothing half done is left" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

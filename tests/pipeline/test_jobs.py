@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.faces import portrait_file, voice_file
+from viseme_data.frames import read_frames
+from viseme_pipeline.cli import main
+from viseme_pipeline.jobs import read_jobs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    voice_file(tmp_path / "v.flac", 0.2)
+    portrait_file(tmp_path / "p.jpg")
+    return tmp_path
+
+
+def job(folder: Path, name: str, **options: object) -> dict[str, object]:
+    paths = {"audio": "v.flac", "image": "p.jpg", "out": name}
+    return {key: str(folder / value) for key, value in paths.items()} | options
+
+
+def write_jobs(folder: Path, *jobs: dict[str, object]) -> str:
+    path = folder / "jobs.jsonl"
+    path.write_text("\n".join(json.dumps(each) for each in jobs) + "\n")
+    return str(path)
+
+
+def test_a_job_that_fails_does_not_stop_the_others(folder, marks, capsys, caplog):
+    bad = job(folder, "b.mp4", image=str(folder / "gone.jpg"))
+    jobs = write_jobs(folder, job(folder, "a.mp4"), bad, job(folder, "c.mp4", lip=1.3))
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 2
+    assert "2 made; 0 were there already; 1 failed: 2" in capsys.readouterr().out
+    assert "job 2 of 3 failed: there is no file" in caplog.text
+    assert {path.name for path in folder.glob("*.mp4")} == {"a.mp4", "c.mp4"}
+
+
+def test_jobs_that_are_done_are_not_done_again(folder, marks, capsys):
+    jobs = write_jobs(folder, job(folder, "a.mp4"))
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 0
+    made = (folder / "a.mp4").stat().st_mtime_ns
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 0
+    assert "0 made; 1 were there already" in capsys.readouterr().out
+    assert (folder / "a.mp4").stat().st_mtime_ns == made
+
+
+def test_a_job_that_was_changed_does_not_silently_keep_the_old_film(folder, marks, caplog):
+    assert main(["generate", "--jobs", write_jobs(folder, job(folder, "a.mp4", size=64))]) == 0
+    changed = write_jobs(folder, job(folder, "a.mp4", size=64, seed=5))
+    assert main(["generate", "--jobs", changed]) == 2
+    assert "there already" in caplog.text
+    assert main(["generate", "--overwrite", "--jobs", changed]) == 0
+
+
+def test_a_job_may_leave_out_what_the_command_line_says(folder, marks):
+    jobs = write_jobs(folder, {"out": str(folder / "a.mp4")})
+    common = ["--audio", str(folder / "v.flac"), "--image", str(folder / "p.jpg"), "--size=64"]
+    assert main(["generate", *common, "--jobs", jobs]) == 0
+    assert len(list(read_frames(folder / "a.mp4"))) == 5
+
+
+def test_jobs_may_stand_in_a_yaml_list(tmp_path):
+    (tmp_path / "jobs.yaml").write_text("- {audio: a.wav, out: b.mp4}\n- audio: c.wav\n")
+    assert read_jobs(str(tmp_path / "jobs.yaml")) == [
+        {"audio": "a.wav", "out": "b.mp4"},
+        {"audio": "c.wav"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("jobs.jsonl", "{}\n{", "line 2 is no JSON"),
+        ("jobs.jsonl", "[1]", "must hold a list of options"),
+        ("jobs.jsonl", "", "must hold a list of options"),
+        ("jobs.yaml", "a: b", "must hold a list of options"),
+        ("jobs.yaml", "[", "no YAML"),
+    ],
+)
+def test_a_file_that_holds_no_jobs_is_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_jobs(str(tmp_path / name))
