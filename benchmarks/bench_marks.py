@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,9 +88,10 @@ def measure_clip(path: Path, side: int, folder: Path) -> dict[str, float] | None
         return None
     marked_THW3 = Watermark().embed(frames_THW3, 0)
     error = np.mean((marked_THW3.astype(np.float32) - frames_THW3) ** 2)
+    similarity: Any = structural_similarity(frames_THW3[0], marked_THW3[0], channel_axis=2)
     row = {
         "psnr": float(10 * np.log10(255**2 / error)),
-        "ssim": float(structural_similarity(frames_THW3[0], marked_THW3[0], channel_axis=2)),
+        "ssim": float(similarity),
     }
     source = folder / "marked.mp4"
     with VideoWriter(source, (side, side)) as writer:
@@ -149,7 +151,7 @@ def judge_each(windows: list[Window]) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     """Measure and print tables."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description="Measure the watermark.")
     parser.add_argument("--clips", type=Path, required=True, help="folder of videos")
     parser.add_argument("--limit", type=int, help="clips to attack at most")
     parser.add_argument("--side", type=int, default=256)

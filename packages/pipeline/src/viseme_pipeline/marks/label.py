@@ -57,6 +57,6 @@ def _draw_text(text: str, cap_px: int) -> np.ndarray:
     (width, height), below = cv2.getTextSize(text, _FONT, scale, thickness)
     pad = zoom * cap_px // 2
     canvas = np.zeros((height + below + 2 * pad, width + 2 * pad), np.uint8)
-    cv2.putText(canvas, text, (pad, pad + height), _FONT, scale, 255, thickness, cv2.LINE_AA)
+    cv2.putText(canvas, text, (pad, pad + height), _FONT, scale, (255,), thickness, cv2.LINE_AA)
     size = (canvas.shape[1] // zoom, canvas.shape[0] // zoom)
     return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
