@@ -1,10 +1,11 @@
 """Frames per second of renderers, what a portrait costs once, and memory over length.
 
-    python benchmarks/bench_render.py [--threads 1 2] [--device cpu] [--out FILE.md]
+    python benchmarks/bench_render.py [--threads 1 2] [--device cpu] [--pirender FILE] [--out MD]
 
 A drawn head speaks and turns. Machines are shared, so every row also gives the processor time per
 frame, summed over threads, and the same as a multiple of rasterising the same sheet alone. Memory
-is that of a process of its own, for short and for long motion.
+is that of a process of its own, for short and for long motion. PIRender of the paper's size runs
+with the weights it is born with: its speed does not depend on them, its pictures are not looked at.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +26,12 @@ from viseme_core.types import CropBox, Landmarks, Motion, ReferenceFace
 from viseme_face import MorphableModel, pose_vertices, project
 from viseme_face.paint import Makeup, paint_atlas
 from viseme_face.portrait import Portrait, PortraitStyle
-from viseme_render import MeshRenderer
+from viseme_render import FrameRenderer, MeshRenderer, PIRenderer
+from viseme_render.pirender.config import PIRenderConfig
+from viseme_render.pirender.model import PIRenderModel
 
 SIZES = (128, 256, 512)
+_FEW_FRAMES = 12
 _POSE = (0.0, 0.0, 0.0, 0.0, -0.05, -4.3)
 
 
@@ -106,6 +111,39 @@ def measure(size: int, threads: int, device: str, repeats: int) -> str:
     )
 
 
+def measure_pirender(
+    name: str, renderer: FrameRenderer, size: int, threads: int, repeats: int
+) -> str:
+    """Return one row of the table for networks, which take their time: few frames are drawn."""
+    torch.set_num_threads(threads)
+    reference, motion = make_reference(size), make_motion(_FEW_FRAMES)
+    start = time.perf_counter()
+    next(iter(renderer(reference, motion, chunk=1)))
+    first_ms = 1e3 * (time.perf_counter() - start)
+    rates, busy_ms = [], []
+    for _ in range(repeats):
+        start, busy = time.perf_counter(), time.process_time()
+        for frames in renderer(reference, motion):
+            frames[0, 0, 0, 0].item()
+        rates.append(_FEW_FRAMES / (time.perf_counter() - start))
+        busy_ms.append(1e3 / _FEW_FRAMES * (time.process_time() - busy))
+    low, middle, high = statistics.quantiles(rates, n=4)
+    return (
+        f"| {name} | {size} | {threads} | {middle:.1f} | {low:.1f} - {high:.1f} | {max(rates):.1f} "
+        f"| {statistics.median(busy_ms):.0f} | - | {first_ms:.0f} |"
+    )
+
+
+def pirenders(file: Path | None, device: str) -> Iterator[tuple[str, FrameRenderer, int]]:
+    """Yield the networks to time, each with the side that it draws."""
+    face_model = MorphableModel.builtin().name
+    paper = PIRenderer(PIRenderModel(PIRenderConfig()), face_model, device=device)
+    yield "PIRender, the paper's size", paper, 256
+    if file is not None:
+        small = FrameRenderer.from_checkpoint(file, device=device)
+        yield "PIRender, trained", small, 256
+
+
 def peak_mb(num_frames: int) -> float:
     """Return the peak memory of a process that renders so many frames."""
     command = [sys.executable, __file__, "--peak-of", str(num_frames)]
@@ -146,6 +184,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--lengths", type=int, nargs="*", default=(250, 2500))
+    parser.add_argument("--pirender", type=Path, help="stage file of a trained PIRender")
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     parser.add_argument("--peak-of", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -166,6 +205,10 @@ def main() -> None:
     for size in options.sizes:
         for threads in options.threads:
             lines.append(measure(size, threads, options.device, options.repeats))
+            print(lines[-1], flush=True)
+    for threads in options.threads:
+        for name, renderer, size in pirenders(options.pirender, options.device):
+            lines.append(measure_pirender(name, renderer, size, threads, 3))
             print(lines[-1], flush=True)
     for num_frames in options.lengths:
         if num_frames == options.lengths[0]:
