@@ -60,6 +60,15 @@ figures: install ## Draw the pictures of docs/figures again
 demo: install ## Make out/demo.mp4 of the shipped portrait and voice; AUDIO=file IMAGE=file for one's own
 	@$(RUN) viseme demo $(if $(AUDIO),--audio $(AUDIO)) $(if $(IMAGE),--image $(IMAGE)) $(ARGS)
 
+.PHONY: serve
+serve: install ## Serve a page to try it in the browser; ARGS="--port 8000"
+	@$(RUN) viseme serve $(ARGS)
+
+.PHONY: test-page
+test-page: install ## Try the page in headless Chromium, which this installs on Debian
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
+	@VISEME_NEED_BROWSER=1 $(RUN) pytest -n 0 -m browser tests/pipeline/page $(ARGS)
+
 .PHONY: train-motion
 train-motion: install ## Train voice to motion; SYSTEM=fd2talk|disenttalk SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_motion fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)

@@ -10,6 +10,7 @@ from viseme_pipeline.interrupts import Terminated, terminable
 COMMANDS = {
     "generate": ("generate", "generate", "a voice and a face to a talking video"),
     "demo": ("demo", "demo", "the shipped portrait speaks with the shipped voice"),
+    "serve": ("page.command", "serve_command", "a page in the browser to try it"),
     "doctor": ("doctor", "doctor", "what is installed, what can be done here, what is missing"),
     "detect": ("detect", "detect", "whether a video carries the marks of a generated one"),
     "ship": ("ship", "ship", "trained stages to one folder that --pretrained reads"),

@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from viseme_pipeline.film import Film
@@ -40,7 +40,9 @@ class Progress:
         return None if rate is None else (self.total - self.done) / rate
 
 
-def watched(make: Callable[[OnFrames], Film], stop: threading.Event) -> Iterator[Progress | Film]:
+def watched(
+    make: Callable[[OnFrames], Film], stop: threading.Event
+) -> Generator[Progress | Film, None, None]:
     """Yield how far a film is, and at last the film.
 
     Ends the work if the caller ends first.

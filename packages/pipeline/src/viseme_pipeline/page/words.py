@@ -42,23 +42,29 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
 
 
-def film_html(film: Film, marks: str, remark: str = "") -> str:
-    """Return what was made, how fast, and what marks it carries.
+def film_html(film: Film, remark: str = "") -> str:
+    """Return what was made and how fast.
 
     Args:
         film: The film.
-        marks: What was read back from the file.
         remark: What else is worth knowing.
     """
     width, height = film.size
-    made = (
-        f"{film.seconds:.2f} s, {film.num_frames} frames of {width} x {height}, made at "
-        f"{film.frames_per_sec:.1f} frames/s."
+    return note_html(
+        f"Done: {film.seconds:.2f} s, {film.num_frames} frames of {width} x {height}, made at "
+        f"{film.frames_per_sec:.1f} frames/s. {remark}".strip()
     )
-    carried = (
-        "This film says of itself that it is generated: by an invisible watermark in its picture "
-        "and a signed C2PA note in its file. Read back from it"
+
+
+def marks_html(marks: tuple[str, ...]) -> str:
+    """Return what a film carries that says it is generated.
+
+    Args:
+        marks: What was read back from its file, a sentence for each mark.
+    """
+    intro = (
+        "Every film says of itself that it is generated: by an invisible watermark in its "
+        "pictures and a signed C2PA note in its file. Read back from this one:"
     )
-    lines = [f'<p class="note" role="status">{escape(made)} {escape(remark)}</p>']
-    lines.append(f'<p class="marks">{escape(carried)}: {escape(marks)}.</p>')
-    return "".join(lines)
+    items = "".join(f"<li>{escape(mark)}</li>" for mark in marks)
+    return f'<div class="marks"><p>{escape(intro)}</p><ul>{items}</ul></div>'
