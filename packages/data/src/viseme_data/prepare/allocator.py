@@ -6,7 +6,7 @@ from contextlib import suppress
 
 # Numbers of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 512 * 2**20
+_KEPT_BYTES = 32 * 2**20
 
 
 def keep_freed_memory() -> None:
