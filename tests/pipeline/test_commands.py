@@ -12,7 +12,7 @@ def test_the_overview_names_every_command(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in COMMANDS)
-    assert main(["genrate"]) == 2
+    assert main(["film"]) == 2
 
 
 def test_the_help_of_generate_names_its_options(capsys):
