@@ -58,7 +58,7 @@ figures: install ## Draw the pictures of docs/figures again
 
 .PHONY: demo
 demo: install ## Make out/demo.mp4 of the shipped portrait and voice; AUDIO=file IMAGE=file for one's own
-	@$(RUN) viseme demo $(if $(AUDIO),--audio $(AUDIO)) $(if $(IMAGE),--image $(IMAGE)) $(ARGS)
+	@$(RUN) viseme demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(IMAGE),--image "$(IMAGE)") $(ARGS)
 
 .PHONY: serve
 serve: install ## Serve a page to try it in the browser; ARGS="--port 8000"

@@ -28,8 +28,12 @@ class PlainMarks:
         self.labels.append(text)
         return frames_THW3
 
-    def write_provenance(self, path: Path, *, facts: dict[str, str]) -> None:
+    def check_provenance(self) -> None:
+        pass
+
+    def write_provenance(self, path: Path, *, facts: dict[str, str], title: str) -> None:
         assert path.is_file()
+        assert title.endswith(".mp4")
         self.facts.append(facts)
 
     def detect(self, path: Path) -> Any:

@@ -10,6 +10,7 @@ from viseme_data.frames import read_frames
 from viseme_data.track import FaceTracker
 from viseme_face.layouts import lip_opening
 from viseme_pipeline.chain import TalkingFace, checked_device
+from viseme_pipeline.marks import detect, read_provenance
 from viseme_pipeline.wishes import Wishes
 
 SMALL = Wishes(size=128)
@@ -118,6 +119,32 @@ def test_marks_that_are_missing_leave_no_film(tmp_path, monkeypatch, chain):
     with pytest.raises(ImportError, match="no film is made without them"):
         chain.generate(sound(0.1), portrait(), out=tmp_path / "f.mp4", wishes=SMALL)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_key_that_cannot_sign_is_refused_before_the_first_frame(tmp_path, monkeypatch, chain):
+    (tmp_path / "key.pem").write_text("no key")
+    monkeypatch.setenv("VISEME_SIGNING_KEY", str(tmp_path / "key.pem"))
+    seen = []
+    with pytest.raises((ValueError, OSError)):
+        chain.generate(
+            sound(0.2),
+            portrait(),
+            out=tmp_path / "a.mp4",
+            on_frames=lambda done, total: seen.append(done),
+        )
+    assert not seen
+
+
+def test_a_film_carries_both_marks_and_its_own_name(tmp_path, monkeypatch, chain):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    film = chain.generate(sound(1.2), portrait(), out=tmp_path / "a.mp4", wishes=Wishes(size=64))
+    assert detect(film.path).found
+    found = read_provenance(film.path)
+    assert found is not None
+    assert found.intact
+    assert found.facts["motion"] == "fd2talk"
+    assert b"a.mp4" in film.path.read_bytes()
 
 
 def test_motion_of_a_face_model_that_portraits_do_not_have_is_refused(chain, monkeypatch):

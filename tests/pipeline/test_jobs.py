@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,10 @@ import pytest
 from tests.pipeline.faces import portrait_file, voice_file
 from viseme_data.frames import read_frames
 from viseme_pipeline.cli import main
+from viseme_pipeline.default import default_folder
 from viseme_pipeline.jobs import read_jobs
+
+DEFAULT = default_folder()
 
 
 @pytest.fixture
@@ -51,6 +56,15 @@ def test_a_job_that_was_changed_does_not_silently_keep_the_old_film(folder, mark
     assert main(["generate", "--jobs", changed]) == 2
     assert "there already" in caplog.text
     assert main(["generate", "--overwrite", "--jobs", changed]) == 0
+
+
+def test_a_job_is_done_again_with_weights_that_were_trained_anew(folder, marks, caplog):
+    shutil.copytree(DEFAULT, folder / "chain")
+    jobs = write_jobs(folder, job(folder, "a.mp4", pretrained=str(folder / "chain")))
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 0
+    os.utime(folder / "chain" / "motion.safetensors")
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 2
+    assert "there already" in caplog.text
 
 
 def test_a_job_may_leave_out_what_the_command_line_says(folder, marks):

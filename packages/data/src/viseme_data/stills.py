@@ -9,6 +9,9 @@ from PIL import Image, ImageOps
 from viseme_data.container import MAX_SIDE_PX, MediaError, check_file
 from viseme_data.upright import over_white
 
+# Plain pixels only: Pillow would hand PostScript to another program.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA", "ICO")
+
 
 def read_image(path: str | Path) -> np.ndarray:
     """Return a picture as uint8 RGB of shape (H, W, 3), upright as its EXIF data says.
@@ -24,7 +27,7 @@ def read_image(path: str | Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns of pictures that would fill the memory; our own limit refuses them.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+            image = Image.open(path, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise MediaError(
             "unsupported", f"{str(path)!r} has too many pixels ({error}); scale it down"

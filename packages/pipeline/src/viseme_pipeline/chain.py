@@ -28,7 +28,13 @@ from viseme_pipeline.default import default_folder
 from viseme_pipeline.film import Film, check_target, replaced, write_film
 from viseme_pipeline.folder import StageFiles, read_folder, save_folder
 from viseme_pipeline.footage import open_footage
-from viseme_pipeline.marking import Watermarker, labelled, new_watermark, write_provenance
+from viseme_pipeline.marking import (
+    Watermarker,
+    check_marks,
+    labelled,
+    new_watermark,
+    write_provenance,
+)
 from viseme_pipeline.scene import Drawn, Scene
 from viseme_pipeline.still import open_still
 from viseme_pipeline.voice import Voice, as_tensors, open_voice
@@ -172,6 +178,7 @@ class TalkingFace:
         started = time.perf_counter()
         wishes = wishes or Wishes()
         path = check_target(out, overwrite=overwrite)
+        check_marks()
         voice = open_voice(audio)
         if voice.is_silent:
             logger.warning("%s is silent: nothing is said in the film", voice.name)
@@ -184,7 +191,7 @@ class TalkingFace:
             done = 0
             for done in write_film(draft, chunks, voice, scene.size, crf=wishes.crf):
                 on_frames(done, voice.num_frames)
-            write_provenance(draft, self._facts(wishes))
+            write_provenance(draft, self._facts(wishes), title=path.name)
         return Film(
             path=path,
             num_frames=done,

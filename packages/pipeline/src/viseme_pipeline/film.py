@@ -64,7 +64,7 @@ def check_target(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Give a file beside the target that takes its name if the block ends well, or disappears."""
-    draft = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}.mp4")
+    draft = path.with_name(f".viseme-{secrets.token_hex(4)}.mp4")
     try:
         yield draft
         os.replace(draft, path)

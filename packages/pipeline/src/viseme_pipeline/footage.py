@@ -132,8 +132,8 @@ def open_footage(
             pictures = forward(whole)
         else:
             logger.info(
-                "%r shows its face for %.1f s, the voice lasts %.1f s: the clip runs back and "
-                "forth", str(video), len(frames) / FPS, num_frames / FPS,
+                "%r shows its face for %.1f s of its first minute, the voice lasts %.1f s: it "
+                "runs back and forth", str(video), len(frames) / FPS, num_frames / FPS,
             )  # fmt: skip
             pictures = looped(whole, target, len(frames), Path(scratch))
         yield Footage(
@@ -153,8 +153,8 @@ def _track(path: Path, wishes: Wishes) -> tuple[FaceTrack, tuple[int, int]]:
             size = (chapter.width, chapter.height)
     if not tracks:
         raise ValueError(
-            f"no face is found in {str(path)!r}; use a clip that shows one from the front for at "
-            f"least a second"
+            f"no face is found in the first minute of {str(path)!r}; use a clip that shows one "
+            f"from the front for at least a second"
         )
     longest = max(tracks, key=lambda track: track.prominence)
     beside = [track for track in tracks if _meet(track, longest)]

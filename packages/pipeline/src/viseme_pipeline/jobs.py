@@ -53,6 +53,7 @@ def run_jobs(path: str, common: list[str]) -> tuple[int, str]:
     jobs = read_jobs(path)
     common = _without_jobs(common)
     ledger = Ledger(Path(path).with_name(Path(path).name + ".done"))
+    ledger.open()
     chains: dict[ChainChoice, TalkingFace] = {}
     made = kept = 0
     failed: list[str] = []
@@ -94,6 +95,14 @@ class Ledger:
         """Return whether this very job was done and its film is still there."""
         return Path(task.out).is_file() and _fingerprint(task) in self._done
 
+    def open(self) -> None:
+        """Refuse, before any work, a folder in which nothing can be noted.
+
+        Raises:
+            OSError: If it may not be written to.
+        """
+        self._path.touch()
+
     def add(self, task: Task) -> None:
         """Note that a job was done."""
         with self._path.open("a") as file:
@@ -108,6 +117,13 @@ def _fingerprint(task: Task) -> str:
         file = Path(facts[name] or "")
         if file.is_file():
             facts[f"{name} stat"] = (file.stat().st_size, file.stat().st_mtime_ns)
+    for name in ("motion", "pose_from", "renderer", "pretrained"):
+        given = Path(str(getattr(task.chain, name, None) or ""))
+        files = [given] if given.is_file() else sorted(given.glob("*.safetensors"))
+        # Weights that were trained anew make another film.
+        facts[f"{name} stat"] = [
+            (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files
+        ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

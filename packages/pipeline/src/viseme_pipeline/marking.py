@@ -39,17 +39,29 @@ def labelled(frames_THW3: np.ndarray, text: str) -> np.ndarray:
     return _marks().draw_label(frames_THW3, text) if text else frames_THW3
 
 
-def write_provenance(path: Path, facts: dict[str, str]) -> None:
+def check_marks() -> None:
+    """Refuse, before a film is begun, what would keep it from being marked at its end.
+
+    Raises:
+        ImportError: If the marks are not installed: no film is made without them.
+        ValueError: If the key that signs cannot be used.
+        OSError: If none can be made.
+    """
+    _marks().check_provenance()
+
+
+def write_provenance(path: Path, facts: dict[str, str], *, title: str) -> None:
     """Rewrite a finished film with a signed note of how it was made.
 
     Args:
         path: The film.
         facts: What the note says.
+        title: What the film will be called.
 
     Raises:
         ImportError: If the marks are not installed.
     """
-    _marks().write_provenance(path, facts=facts)
+    _marks().write_provenance(path, facts=facts, title=title)
 
 
 def describe_marks(path: Path) -> tuple[bool, str]:

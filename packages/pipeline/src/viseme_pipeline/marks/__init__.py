@@ -6,7 +6,12 @@ from viseme_pipeline.marks import Watermark, detect, write_provenance
 from viseme_pipeline.marks.config import Marks
 from viseme_pipeline.marks.detection import Detection, detect, detect_frames
 from viseme_pipeline.marks.label import draw_label
-from viseme_pipeline.marks.provenance import Provenance, read_provenance, write_provenance
+from viseme_pipeline.marks.provenance import (
+    Provenance,
+    check_provenance,
+    read_provenance,
+    write_provenance,
+)
 from viseme_pipeline.marks.watermark import Watermark
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "Marks",
     "Provenance",
     "Watermark",
+    "check_provenance",
     "detect",
     "detect_frames",
     "draw_label",

@@ -47,13 +47,18 @@ class Provenance:
 
 
 def write_provenance(
-    path: str | Path, *, facts: dict[str, str], key: str | Path | None = None
+    path: str | Path,
+    *,
+    facts: dict[str, str],
+    title: str | None = None,
+    key: str | Path | None = None,
 ) -> None:
     """Put a signed manifest into a finished MP4 file, in place; at no time is half a file there.
 
     Args:
         path: The film, ending in .mp4.
         facts: What shall be known of its making, such as system, seed and version.
+        title: What the film is called, by default its file's name.
         key: Key file as of `load_signing_key`.
 
     Raises:
@@ -71,7 +76,7 @@ def write_provenance(
     partial = path.with_name(path.name + ".signed.partial")
     try:
         with path.open("rb") as source, partial.open("w+b") as target:
-            _sign(c2pa, signing_key, _manifest(path.name, facts), source, target)
+            _sign(c2pa, signing_key, _manifest(title or path.name, facts), source, target)
         os.replace(partial, path)
     except c2pa.C2paError as error:
         raise ValueError(
@@ -79,6 +84,21 @@ def write_provenance(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_provenance(key: str | Path | None = None) -> None:
+    """Refuse, before any work, what would keep a film from being signed at its end.
+
+    Args:
+        key: Key file as of `load_signing_key`.
+
+    Raises:
+        ValueError: If the key cannot be used.
+        OSError: If no key can be made.
+        ImportError: If c2pa-python is not installed.
+    """
+    _c2pa()
+    load_signing_key(key)
 
 
 def read_provenance(path: str | Path) -> Provenance | None:

@@ -97,10 +97,24 @@ def _inputs(gr: Any) -> tuple[Any, Any]:
     # What was uploaded is judged by us and refused in our words, not decoded by Gradio before.
     for component in (picture, voice):
         component.preprocess = _place
+        component.async_move_resource_to_block_cache = _no_address(
+            gr, component.async_move_resource_to_block_cache
+        )
     given = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     demo_face.click(lambda: str(PORTRAIT), None, picture, **given)
     demo_voice.click(lambda: str(VOICE), None, voice, **given)
     return picture, voice
+
+
+def _no_address(gr: Any, move: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `move`, which brings what is given into the page's folder, but from no other host."""
+
+    async def moved(original: Any) -> Any:
+        if isinstance(original, str) and original.lower().startswith(("http:", "https:")):
+            raise gr.Error("give a file, not an address")
+        return await move(original)
+
+    return moved
 
 
 def _place(payload: Any) -> str | None:

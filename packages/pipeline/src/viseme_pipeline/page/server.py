@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from viseme_pipeline.demo import PORTRAIT, VOICE
 from viseme_pipeline.page.config import ServeConfig
 from viseme_pipeline.page.layout import build
 from viseme_pipeline.page.look import CSS, theme
@@ -75,6 +76,8 @@ def _launch(gr: Any, blocks: Any, config: ServeConfig) -> None:
             server_name=config.host,
             server_port=config.port,
             max_file_size=config.max_upload_bytes,
+            # The demo's files, just these: Gradio serves nothing outside the folder it started in.
+            allowed_paths=[str(PORTRAIT), str(VOICE)],
             theme=theme(gr),
             css=CSS.read_text(encoding="utf-8"),
             # Never: it would show the page to the world through another's server.
