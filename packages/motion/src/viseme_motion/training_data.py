@@ -5,18 +5,30 @@ Whether they belong to its config, whose weights their sound was heard with, how
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from viseme_core.audio import PretrainedConfig, same_features
+from viseme_core.checkpoint import StageHeader
 from viseme_core.config import to_plain
-from viseme_core.train.module import StageModule
 from viseme_motion.config import MotionConfig
 from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.experts import ExpertConfig
 from viseme_motion.scaling import RunningMoments
 
 
-def check_data(module: StageModule, split: Literal["train", "val", "test"]) -> None:
+class Trained(Protocol):
+    """What is asked of a module of this stage."""
+
+    config: Any
+    trainer: Any
+    hparams: Any
+
+    def header(self) -> StageHeader:
+        """Return what its stage file says of it."""
+        ...
+
+
+def check_data(module: Trained, split: Literal["train", "val", "test"]) -> None:
     """Refuse data of another face model or of other audio features than the module's config says.
 
     A fingerprint of the audio encoder's weights that the config left open is taken over from the
@@ -43,7 +55,7 @@ def check_data(module: StageModule, split: Literal["train", "val", "test"]) -> N
     pin_encoder(module, heard)
 
 
-def pin_encoder(module: StageModule, audio: Mapping[str, Any] | None) -> None:
+def pin_encoder(module: Trained, audio: Mapping[str, Any] | None) -> None:
     """Write the fingerprint of an audio encoder's weights into a config that leaves it open.
 
     Args:
