@@ -19,6 +19,7 @@ from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.fd2talk.config import FD2TalkConfig
+from viseme_motion.listener.module import ListenerModule
 from viseme_motion.module import LipExpertModule, MotionModule
 
 CONFIGS = Path(__file__).parents[2] / "packages" / "motion" / "configs"
@@ -120,10 +121,13 @@ class Parsers(StageCLI):
 @pytest.fixture(scope="module")
 def parsers() -> dict[str, LightningCLI]:
     """One command line for each module; building one takes as long as all files."""
-    args = ["--model.config.system", "fd2talk"]
     return {
-        name: Parsers(kind, MotionDataModule, args=args, run=False)
-        for name, kind in (("motion", MotionModule), ("expert", LipExpertModule))
+        name: Parsers(kind, MotionDataModule, args=["--model.config.system", system], run=False)
+        for name, kind, system in (
+            ("motion", MotionModule, "fd2talk"),
+            ("expert", LipExpertModule, "fd2talk"),
+            ("listener", ListenerModule, "listener"),
+        )
     }
 
 
@@ -136,6 +140,8 @@ def test_every_config_file_parses_and_builds_its_model(file, parsers, monkeypatc
     # The experts that they name are trained first, by `make train-lip-expert`.
     monkeypatch.setattr(module_file, "load_expert", untrained)
     kind = "expert" if file.stem.startswith("expert") else "motion"
+    if file.parent.name == "listener":
+        kind = "listener"
     parser = parsers[kind].parser
     config = parser.parse_args([f"--config={file}"])
     assert config.model.config.system == file.parent.name

@@ -18,11 +18,14 @@ from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.fd2talk.model import FD2TalkModel
 from viseme_motion.hearing import build_hearing
+from viseme_motion.listener.config import ListenerConfig
+from viseme_motion.listener.model import ListenerModel
 
 MotionModel = FD2TalkModel | DisentTalkModel
 
 STAGE = "motion"
 EXPERT_STAGE = "lip-expert"
+LISTENER_STAGE = "listener"
 
 
 def build_model(
@@ -37,7 +40,9 @@ def build_model(
     """
     name = face_model if isinstance(face_model, str) else face_model.name
     is_causal = config.system == "disenttalk"
-    hearing = build_hearing(config.audio_dim, config.context_dim, is_causal=is_causal)
+    hearing = build_hearing(
+        config.audio_dim, config.context_dim, is_causal=is_causal, listener=config.listens
+    )
     if config.system == "fd2talk":
         model: MotionModel = FD2TalkModel(
             config.fd2talk, config.windows, config.audio_dim, expert, hearing
@@ -76,6 +81,31 @@ def load_model(path: Path | str) -> tuple[MotionModel, MotionConfig, str]:
     model = build_model(config, face_model)
     load_weights(model, found.tensors)
     return model.eval(), config, face_model
+
+
+def load_listener(path: Path | str, config: MotionConfig, face_model: str) -> ListenerModel:
+    """Return the listener of a stage file, if it hears what a motion model of `config` hears.
+
+    Raises:
+        ValueError: If it hears something else, or has another face model.
+    """
+    found = load_stage(path, stage=LISTENER_STAGE)
+    theirs = from_plain(ListenerConfig, found.header.config, where=f"{path}: config")
+    wanted: dict[str, tuple[Any, Any]] = {
+        "audio_dim": (theirs.audio_dim, config.audio_dim),
+        "face model": (found.header.face_model, face_model),
+    }
+    if not same_features(to_plain(theirs.audio), to_plain(config.audio)):
+        wanted["audio"] = (theirs.audio, config.audio)
+    for what, (its, ours) in wanted.items():
+        if its != ours:
+            raise ValueError(
+                f"the listener {str(path)!r} has {what} {its!r}, this model {ours!r}; train one "
+                f"for it with `make train-listener`"
+            )
+    model = ListenerModel(theirs)
+    load_weights(model, found.tensors)
+    return model.eval()
 
 
 def load_expert(path: Path | str, config: MotionConfig, model: MorphableModel) -> LipExpert:

@@ -4,6 +4,7 @@ python -m viseme_motion fit --config packages/motion/configs/fd2talk/tiny.yaml
 python -m viseme_motion test --config ... --ckpt_path runs/motion/fd2talk/tiny
 python -m viseme_motion predict --config ... --ckpt_path runs/motion/fd2talk/tiny
 python -m viseme_motion expert fit --config packages/motion/configs/fd2talk/expert.yaml
+python -m viseme_motion listener fit --config packages/motion/configs/listener/real.yaml
 python -m viseme_motion subspaces DATA --out subspaces.json
 python -m viseme_motion reproduce
 """
@@ -23,6 +24,7 @@ from viseme_motion.config import open_face_model
 from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.disenttalk.picture import draw_subspaces
 from viseme_motion.disenttalk.subspaces import NUM_EYE, NUM_LIP, choose
+from viseme_motion.listener.module import ListenerModule
 from viseme_motion.module import LipExpertModule, MotionModule
 from viseme_motion.reproduce import Reproduction
 
@@ -50,6 +52,15 @@ class MotionCLI(StageCLI):
         self._checked(self.model.check_expert)
 
 
+class ListenerCLI(StageCLI):
+    """Trains, validates and tests the listener."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the verbs."""
+        return offer("fit", "validate", "test")
+
+
 COMMANDS = {
     "fit": "train a motion model and write its stage file",
     "validate": "losses and scores on the validation clips",
@@ -57,6 +68,8 @@ COMMANDS = {
     "predict": "motion files of the test clips",
     "expert fit": "train the lip expert that the sync loss listens to; before any scale but tiny",
     "expert validate": "how well a lip expert tells sounds apart",
+    "listener fit": "train the listener, which says what a voice tells of its face, from minutes",
+    "listener test": "how its lips follow the voices of the test clips, also of wrong ones",
     "subspaces": "choose the expression directions of lips and eyes (DisentTalk Eq. 1, 2)",
     "reproduce": "train both systems and every ablation, and write the papers' tables anew",
 }
@@ -129,7 +142,7 @@ FUNCTIONS = {command.__name__: command for command in (subspaces, reproduce)}
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run a command; `expert` before it means the lip expert instead of the generator."""
+    """Run a command; `expert` or `listener` before it means that instead of the generator."""
     given = list(sys.argv[1:] if args is None else args)
     name = given[0] if given else ""
     if name in ("", "-h", "--help"):
@@ -146,6 +159,9 @@ def main(args: Sequence[str] | None = None) -> None:
     elif name == "expert":
         prog = {"prog": "viseme-motion expert"}
         StageCLI(LipExpertModule, MotionDataModule, args=given[1:], parser_kwargs=prog)
+    elif name == "listener":
+        prog = {"prog": "viseme-motion listener"}
+        ListenerCLI(ListenerModule, MotionDataModule, args=given[1:], parser_kwargs=prog)
     elif name in COMMANDS or name.startswith("-"):
         MotionCLI(MotionModule, MotionDataModule, args=given)
     else:

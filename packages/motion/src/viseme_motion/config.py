@@ -8,6 +8,7 @@ from viseme_face import MorphableModel
 from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.fd2talk.config import FD2TalkConfig
+from viseme_motion.listener.config import ListenerConfig
 from viseme_motion.windows import WindowConfig
 
 
@@ -30,6 +31,12 @@ class MotionConfig:
     context_dim: int = 0
     """Width of convolutions that tell each frame of sound what is around it: for log-mel, which
     does not know; 0 leaves the features as they are, as the papers do with their speech models."""
+    listener: str | None = None
+    """Stage file of a listener, as `make train-listener` leaves it: the network is then told what
+    that says of the face in the place of the sound. For minutes of real speech, from which a
+    diffusion network alone learns people by heart."""
+    listens: ListenerConfig | None = None
+    """The listener's settings, which checkpoints hold beside its weights; not to be given."""
     weigh_movement: float = 0.0
     """How far errors of a coefficient count by what it moves of the face: 0 counts all alike, in
     units of their spread; 1 in proportion to the movement; between them, its power."""
@@ -44,6 +51,11 @@ class MotionConfig:
             object.__setattr__(self, "audio", LogMelConfig())
         if self.context_dim < 0:
             raise ValueError(f"context_dim must not be negative, got {self.context_dim}")
+        if self.context_dim and (self.listener or self.listens):
+            raise ValueError(
+                f"context_dim is for sound that is heard as it is, a listener puts something else "
+                f"in its place; leave one of them out, got {self.context_dim} and {self.listener!r}"
+            )
         if not 0 <= self.weigh_movement <= 1:
             raise ValueError(f"weigh_movement must lie in [0, 1], got {self.weigh_movement}")
 

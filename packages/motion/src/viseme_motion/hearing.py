@@ -10,6 +10,9 @@ Letters: B batch, T frames, A audio-feature width, D width.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from viseme_motion.listener.config import ListenerConfig
+from viseme_motion.listener.model import NUM_TARGETS, ListenerModel
+
 DILATIONS = (1, 2, 1)
 KERNEL = 3
 
@@ -60,6 +63,31 @@ class PlainHearing(nn.Module):
         return audio_BTA
 
 
-def build_hearing(audio_dim: int, dim: int, *, is_causal: bool) -> nn.Module:
-    """Return `SoundContext`, or for width 0 `PlainHearing`."""
+class ListenedSound(nn.Module):
+    """Puts what a listener says of the face in the place of the sound; it does not learn any more.
+
+    Args:
+        config: The listener's.
+    """
+
+    def __init__(self, config: ListenerConfig) -> None:
+        super().__init__()
+        self.listener = ListenerModel(config).requires_grad_(False)
+
+    def forward(self, audio_BTA: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return movements (B, T, Y) in units of their spread."""
+        return self.listener(audio_BTA, mask_BT)
+
+
+def build_hearing(
+    audio_dim: int, dim: int, *, is_causal: bool, listener: ListenerConfig | None = None
+) -> nn.Module:
+    """Return a listener's hearing, else `SoundContext`, or for width 0 `PlainHearing`."""
+    if listener is not None:
+        return ListenedSound(listener)
     return SoundContext(audio_dim, dim, is_causal=is_causal) if dim else PlainHearing()
+
+
+def heard_dim(hearing: nn.Module, audio_dim: int) -> int:
+    """Return the width of what the hearing makes of audio features."""
+    return NUM_TARGETS if isinstance(hearing, ListenedSound) else audio_dim

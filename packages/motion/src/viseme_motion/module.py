@@ -1,6 +1,7 @@
 """The LightningModules of the motion stage: the generators, and the lip experts before them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from viseme_core.train.module import StageModule
 from viseme_core.train.optim import OptimConfig
 from viseme_core.train.systems import stored_config
 from viseme_core.types import NUM_EXPRESSION, Motion
-from viseme_motion.build import EXPERT_STAGE, STAGE, build_model, load_expert, load_judge
+from viseme_motion.build import (
+    EXPERT_STAGE,
+    STAGE,
+    build_model,
+    load_expert,
+    load_judge,
+    load_listener,
+)
 from viseme_motion.config import MotionConfig, open_face_model, pinned
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.generation import generate_windows
@@ -57,7 +65,18 @@ class MotionModule(StageModule):
         expert = None
         if config.needs_expert() and config.expert is not None:
             expert = load_expert(config.expert, whole, face_model)
+        listener = None
+        if config.listener is not None:
+            listener = load_listener(config.listener, whole, face_model.name)
+            # Checkpoints hold it, so that its file may go.
+            config = replace(config, listener=None, listens=listener.config)
+            whole = replace(whole, listener=None, listens=listener.config)
         super().__init__(build_model(whole, face_model, expert), config, optim)
+        if listener is not None:
+            self.model.hearing.listener.load_state_dict(listener.state_dict())
+            # The listener knows sound in units of what it was trained on.
+            self.model.audio_scale.load_state_dict(listener.audio_scale.state_dict())
+            pin_encoder(self, to_plain(listener.config.audio))
         self.sampler = sampler or SamplerConfig(solver="dpm++", num_steps=8)
         self.face_model_name = face_model.name
         self._monitor = MotionMonitor(face_model)
@@ -113,15 +132,15 @@ class MotionModule(StageModule):
                 f"data.config.frames must be at least model.config.windows.length = {length}, or "
                 f"nothing trains windows of that length; got {frames}"
             )
-        scales = (self.model.motion_scale, self.model.audio_scale)
-        if not any(scale.is_set for scale in scales):
+        if not self.model.motion_scale.is_set:
             moments = moments_of(data, self.config)
             parts = [moments[name].moments() for name in ("expression", "pose")]
             mean, std = (
                 torch.cat(part)[: self.model.channels] for part in zip(*parts, strict=True)
             )
             self.model.motion_scale.set(mean, std)
-            self.model.audio_scale.set(*moments["audio"].moments())
+            if not self.model.audio_scale.is_set:
+                self.model.audio_scale.set(*moments["audio"].moments())
 
     def validation_step(self, batch: MotionBatch, batch_idx: int) -> None:
         """Add up the losses of windows and the scores of motion generated for the whole samples."""

@@ -13,6 +13,7 @@ from viseme_core.config import to_plain
 from viseme_motion.config import MotionConfig
 from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.experts import ExpertConfig
+from viseme_motion.listener.config import ListenerConfig
 from viseme_motion.scaling import RunningMoments
 
 
@@ -73,7 +74,7 @@ def pin_encoder(module: Trained, audio: Mapping[str, Any] | None) -> None:
 
 
 def moments_of(
-    data: MotionDataModule, config: MotionConfig | ExpertConfig
+    data: MotionDataModule, config: MotionConfig | ExpertConfig | ListenerConfig
 ) -> dict[str, RunningMoments]:
     """Return the training data's moments, having checked the width of their sound."""
     moments = data.moments()

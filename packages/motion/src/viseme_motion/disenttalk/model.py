@@ -15,7 +15,7 @@ from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.disenttalk.net import RegionDenoiser
 from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.experts import LipExpert
-from viseme_motion.hearing import PlainHearing
+from viseme_motion.hearing import PlainHearing, heard_dim
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
@@ -62,7 +62,8 @@ class DisentTalkModel(nn.Module):
         regions = list(subspaces.regions.values())
         if not config.disentangle:
             regions = [tuple(range(self.channels))]
-        self.net = RegionDenoiser(regions, audio_dim, config)
+        heard = heard_dim(self.hearing, audio_dim)
+        self.net = RegionDenoiser(regions, audio_dim, config, heard_dim=heard)
 
     def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
         """Return `loss`, the sum of its parts `noise` (Eq. 8) and `sync` (Eq. 10, y = 1)."""

@@ -202,13 +202,19 @@ class RegionDenoiser(nn.Module):
         regions: Directions of each region; together all coefficients, each once.
         audio_dim: Width A of the audio features.
         config: Sizes and ablations.
+        heard_dim: Width of what the hearing makes of the features; the same where it is left out.
     """
 
     order_C: Tensor
     back_C: Tensor
 
     def __init__(
-        self, regions: Sequence[Sequence[int]], audio_dim: int, config: DisentTalkConfig
+        self,
+        regions: Sequence[Sequence[int]],
+        audio_dim: int,
+        config: DisentTalkConfig,
+        *,
+        heard_dim: int | None = None,
     ) -> None:
         super().__init__()
         order_C = torch.tensor([i for region in regions for i in region])
@@ -222,7 +228,7 @@ class RegionDenoiser(nn.Module):
         self.known = nn.Parameter(torch.zeros(dim))
         self.portrait = nn.Linear(PORTRAIT_DIM, dim) if config.portrait else None
         self.step = StepEmbedding(dim)
-        self.hear = nn.Linear(audio_dim, dim)
+        self.hear = nn.Linear(heard_dim or audio_dim, dim)
         self.blocks = nn.ModuleList(
             Block(config, len(regions), dim) for _ in range(config.num_blocks)
         )
@@ -245,7 +251,8 @@ class RegionDenoiser(nn.Module):
         Args:
             noisy_BTC: Coefficients at the step's noise level; known frames clean.
             step_B: Diffusion step.
-            audio_BTA: Audio features of the same frames; `null_A` where there is none.
+            audio_BTA: What is heard in the same frames; what the hearing makes of `null_A` where
+                there is none.
             is_known_BT: Frames that are given.
             mask_BT: Real frames; what stands in others has no say.
             portrait_BP: The face at rest (`describe`), for networks that are told it.

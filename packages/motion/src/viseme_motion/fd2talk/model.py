@@ -14,7 +14,7 @@ from viseme_core.types import NUM_EXPRESSION, NUM_POSE
 from viseme_motion.experts import LipExpert
 from viseme_motion.fd2talk.config import FD2TalkConfig
 from viseme_motion.fd2talk.net import MotionTransformer
-from viseme_motion.hearing import PlainHearing
+from viseme_motion.hearing import PlainHearing, heard_dim
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
@@ -61,8 +61,9 @@ class FD2TalkModel(nn.Module):
         parts = {"expression": NUM_EXPRESSION, "pose": NUM_POSE}
         if config.single_transformer:
             parts = {"both": self.channels}
+        heard = heard_dim(self.hearing, audio_dim)
         self.nets = nn.ModuleDict(
-            {name: MotionTransformer(width, audio_dim, config) for name, width in parts.items()}
+            {name: MotionTransformer(width, heard, config) for name, width in parts.items()}
         )
 
     def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
