@@ -73,6 +73,14 @@ test-page: install ## Try the page in headless Chromium, which this installs on 
 train-motion: install ## Train voice to motion; SYSTEM=fd2talk|disenttalk SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_motion fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
 
+.PHONY: train-listener
+train-listener: install ## Train the listener that motion can hear through; SCALE=tiny|real DATA=folder
+	@$(RUN) python -m viseme_motion listener fit --config packages/motion/configs/listener/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
+.PHONY: train-landmarks
+train-landmarks: install ## Train landmark completion; SCALE=tiny|small|paper DATA=folder
+	@$(RUN) python -m viseme_landmarks fit --config packages/landmarks/configs/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
 .PHONY: train-lip-expert
 train-lip-expert: install ## Train the lip expert that the sync loss of SYSTEM= listens to; DATA=folder
 	@$(RUN) python -m viseme_motion expert fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/expert.yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
