@@ -153,7 +153,7 @@ def main() -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description="Measure the watermark.")
     parser.add_argument("--clips", type=Path, required=True, help="folder of videos")
-    parser.add_argument("--limit", type=int, help="clips to attack at most")
+    parser.add_argument("--limit", type=int, default=0, help="clips to attack; 0 is all of them")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--windows", type=int, default=10_000, help="unmarked windows at least")
     args = parser.parse_args()
@@ -166,11 +166,12 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         rows = []
-        for path in clips[: args.limit]:
+        for path in clips[: args.limit or None]:
             row = measure_clip(path, args.side, Path(folder))
             if row is not None:
                 rows.append(row)
-                print(f"  {path.name}: " + ", ".join(f"{k} {v:.3g}" for k, v in row.items()))
+                found = ", ".join(f"{k} {v:.3g}" for k, v in row.items())
+                print(f"  {path.name}: {found}", flush=True)
     if rows:
         psnr, ssim = ([row[name] for row in rows] for name in ("psnr", "ssim"))
         print(f"{len(rows)} clips of two seconds, {args.side} px")

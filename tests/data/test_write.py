@@ -1,5 +1,6 @@
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -80,6 +81,40 @@ def test_every_rate_of_aac_keeps_the_sound(tmp_path, rate_hz):
     inside = slice(6000, 14_000)
     error = heard[inside] - wanted[inside]
     assert np.square(error).mean() < 1e-3 * np.square(wanted[inside]).mean()
+
+
+@pytest.mark.parametrize("rate_hz", [RATE, 44_100, 48_000])
+@pytest.mark.parametrize("num_samples", [1, 1023, 1025, 51_234])
+def test_sound_is_as_long_as_it_was_by_the_length_of_its_stream(tmp_path, num_samples, rate_hz):
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, (64, 48), audio=rate_hz) as writer:
+        writer.write(coded(0))
+        writer.write_audio(tone(4, rate_hz)[:num_samples])
+    with av.open(str(path)) as container:
+        streams: tuple[Any, Any] = (container.streams.audio[0], container.streams.video[0])
+        sound_sec, picture_sec = (stream.duration * stream.time_base for stream in streams)
+    # To the sample: neither the coder's priming nor the rest of its last block is counted.
+    assert sound_sec == Fraction(num_samples, rate_hz)
+    assert picture_sec == Fraction(1, 25)
+
+
+def test_two_channels_stay_two(tmp_path):
+    path = tmp_path / "film.mp4"
+    pair = np.stack([tone(1, RATE), np.zeros(RATE)])
+    with VideoWriter(path, (64, 48), audio=RATE, channels=2) as writer:
+        writer.write(coded(0))
+        writer.write_audio(pair)
+    with av.open(str(path)) as container:
+        decoded = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    left, right = np.concatenate(decoded, 1)[:, 4000:12_000]
+    assert np.abs(left).max() > 0.2
+    assert np.abs(right).max() < 0.01
+    assert probe(path).audio_channels == 2
+
+
+def test_more_than_two_channels_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="channels must be 1 or 2, got 6"):
+        VideoWriter(tmp_path / "film.mp4", (64, 48), audio=RATE, channels=6)
 
 
 def test_the_sound_may_come_in_pieces_of_any_size(tmp_path):
@@ -199,7 +234,7 @@ def test_a_setting_that_does_not_fit_is_refused_at_once(tmp_path, name, options,
         (np.zeros((48, 64, 3), np.float32), None),
         (np.zeros((64, 48, 3), np.uint8), None),
         (np.zeros((48, 64, 4), np.uint8), None),
-        (None, np.zeros((1, 160), np.float32)),
+        (None, np.zeros((2, 160), np.float32)),
         (None, np.zeros(160, np.int16)),
         (None, np.full(160, np.nan, np.float32)),
     ],

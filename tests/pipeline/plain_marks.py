@@ -15,6 +15,7 @@ class PlainMarks:
     frames: list[np.ndarray] = field(default_factory=list)
     facts: list[dict[str, str]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    LABEL: str = "AI generated"
 
     def Watermark(self) -> "PlainMarks":  # noqa: N802, as the real one is called
         return self
@@ -27,6 +28,9 @@ class PlainMarks:
     def draw_label(self, frames_THW3: np.ndarray, text: str) -> np.ndarray:
         self.labels.append(text)
         return frames_THW3
+
+    def check_label(self, text: str, size: tuple[int, int]) -> None:
+        pass
 
     def check_provenance(self) -> None:
         pass

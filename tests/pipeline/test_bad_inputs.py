@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -67,6 +68,26 @@ def noise(given: Given) -> None:
     picture(given, "noise.png", np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8))
 
 
+def drawing(given: Given) -> None:
+    """A child's drawing of somebody from the side: a ring, a dot, a nose, a mouth."""
+    paper = np.full((240, 240, 3), 250, np.uint8)
+    ink = (30, 30, 30)
+    cv2.circle(paper, (120, 120), 80, ink, 4)
+    cv2.circle(paper, (170, 95), 6, ink, -1)
+    for one, other in (
+        ((198, 120), (220, 135)),
+        ((220, 135), (192, 150)),
+        ((160, 165), (185, 165)),
+    ):
+        cv2.line(paper, one, other, ink, 4)
+    picture(given, "drawing.png", paper)
+
+
+def wide_wall(given: Given) -> None:
+    path = given.file("image", "8k.jpg")
+    Image.new("RGB", (7680, 4320), (90, 110, 130)).save(path)
+
+
 def sound_as_video(given: Given) -> None:
     del given.options["image"]
     given.options["video"] = given.options["audio"]
@@ -94,6 +115,8 @@ def wrote(option: str, name: str, text: str) -> Callable[[Given], None]:
 KINDS: dict[str, tuple[Callable[[Given], None], str]] = {
     "no face": (lambda g: picture(g, "grey.png", np.full((99, 99, 3), 120, np.uint8)), "no face"),
     "noise": (noise, "no face is found"),
+    "a drawing": (drawing, "no face is found in '"),
+    "8K without a face": (wide_wall, "(7680 x 4320); use a picture that shows one"),
     "one pixel": (lambda g: picture(g, "dot.png", np.zeros((1, 1, 3), np.uint8)), "too small"),
     "third of two faces": (two_faces, "shows 2; give 1 to 2"),
     "face 0": (say(face="0"), "from the left"),

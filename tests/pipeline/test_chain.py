@@ -144,6 +144,8 @@ def test_a_film_carries_both_marks_and_its_own_name(tmp_path, monkeypatch, chain
     assert found is not None
     assert found.intact
     assert found.facts["motion"] == "fd2talk"
+    assert found.source_type.endswith("/compositeWithTrainedAlgorithmicMedia")
+    assert "marks_left_out" not in found.facts
     assert b"a.mp4" in film.path.read_bytes()
 
 

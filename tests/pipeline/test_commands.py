@@ -3,7 +3,6 @@
 import pytest
 
 from viseme_core.checkpoint import load_stage
-from viseme_pipeline import doctor
 from viseme_pipeline.cli import COMMANDS, main
 from viseme_pipeline.default import default_folder
 
@@ -21,22 +20,6 @@ def test_the_help_of_generate_names_its_options(capsys):
     shown = capsys.readouterr().out
     for name in ("--audio", "--image", "--video", "--preset", "--lip", "--global", "--jobs"):
         assert name in shown
-
-
-def test_doctor_says_that_a_film_can_be_made_here(capsys, monkeypatch):
-    monkeypatch.setattr(doctor, "_importable", lambda what, *_: doctor.Finding(what=what))
-    assert main(["doctor"]) == 0
-    shown = capsys.readouterr().out
-    for words in ("Python 3", "cpu:", "embedded default", "FD2Talk", "pirender"):
-        assert words in shown
-
-
-def test_doctor_names_what_is_missing_and_how_to_get_it(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("viseme_pipeline.default.FOLDER", tmp_path)
-    assert main(["doctor"]) == 1
-    assert "make train-motion" in capsys.readouterr().out
-    found = doctor._importable("magic", "no_such_module", "pip install magic")
-    assert "no: No module named 'no_such_module'; `pip install magic`" in str(found)
 
 
 def test_detect_tells_marked_films_from_others_by_its_exit_code(capsys, marks):

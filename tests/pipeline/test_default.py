@@ -1,12 +1,13 @@
 import json
 import logging
+import shutil
 
 import pytest
 
 from viseme_core.checkpoint import read_header
 from viseme_face import MorphableModel
 from viseme_pipeline.arguments import parse, to_task
-from viseme_pipeline.default import default_folder, describe_default
+from viseme_pipeline.default import default_folder, describe_default, embedded_folders
 from viseme_pipeline.stages import load_chain
 
 NEEDED = ["--audio=a.wav", "--image=p.jpg", "--out=f.mp4"]
@@ -41,3 +42,46 @@ def test_a_package_without_the_default_says_what_to_give(monkeypatch, tmp_path):
     monkeypatch.setattr("viseme_pipeline.default.FOLDER", tmp_path)
     with pytest.raises(ValueError, match="--motion, for example one that `make train-motion"):
         default_folder()
+
+
+def test_a_system_whose_weights_come_along_can_be_named(caplog):
+    caplog.set_level(logging.INFO)
+    assert load_chain(to_task(parse([*NEEDED, "--system=fd2talk"])).chain).motion.config.system == (
+        "fd2talk"
+    )
+    assert "the embedded fd2talk" in caplog.text
+
+
+def test_a_system_without_weights_says_which_there_are_and_how_to_train_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    choice = to_task(parse([*NEEDED, "--system=disenttalk"])).chain
+    with pytest.raises(ValueError, match="only of fd2talk; `make train-motion SYSTEM=disenttalk"):
+        load_chain(choice)
+    run = tmp_path / "runs" / "motion" / "disenttalk" / "small"
+    run.mkdir(parents=True)
+    shutil.copy(default_folder() / "motion.safetensors", run)
+    with pytest.raises(ValueError, match="--motion runs/motion/disenttalk/small"):
+        load_chain(choice)
+
+
+def test_weights_of_another_system_than_was_named_are_refused():
+    given = [*NEEDED, "--system=disenttalk", "--motion", str(default_folder())]
+    with pytest.raises(ValueError, match=r"--system disenttalk: .* holds fd2talk"):
+        load_chain(to_task(parse(given)).chain)
+
+
+def test_an_unknown_system_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"invalid choice: 'wav2lip'.*fd2talk.*disenttalk"):
+        parse([*NEEDED, "--system=wav2lip"])
+
+
+def test_a_chain_that_is_added_is_found_by_its_system(monkeypatch, tmp_path):
+    for name in ("another", "default"):
+        shutil.copytree(default_folder(), tmp_path / "assets" / name)
+    monkeypatch.setattr("viseme_pipeline.default.FOLDER", tmp_path / "assets" / "default")
+    # Of two with one system, the default is meant.
+    assert embedded_folders() == {"fd2talk": tmp_path / "assets" / "default"}
+    monkeypatch.setattr("viseme_pipeline.default.system_of", lambda folder: folder.name)
+    assert embedded_folders() == {
+        name: tmp_path / "assets" / name for name in ("default", "another")
+    }

@@ -7,19 +7,24 @@ import pytest
 from tests.pipeline.faces import portrait_file, voice_file
 from viseme_pipeline import make_films
 from viseme_pipeline.cli import main
+from viseme_pipeline.interrupts import terminable
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    # A shell that starts the tests in the background has SIGINT ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell that starts the tests in the background has SIGINT ignored, `nohup` SIGHUP.
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
+    ids=["TERM", "INT", "HUP"],
 )
 def test_a_run_that_is_stopped_leaves_nothing(number, code, tmp_path, monkeypatch, capsys, marks):
     out = tmp_path / "out"
@@ -56,3 +61,14 @@ def test_a_run_that_is_stopped_leaves_nothing(number, code, tmp_path, monkeypatc
     assert not list(out.iterdir())
     assert "nothing half done is left" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+
+
+def test_a_hang_up_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminable():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

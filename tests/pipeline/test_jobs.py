@@ -3,10 +3,12 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 
 from tests.pipeline.faces import portrait_file, voice_file
 from viseme_data.frames import read_frames
+from viseme_pipeline import jobs as jobs_module
 from viseme_pipeline.cli import main
 from viseme_pipeline.default import default_folder
 from viseme_pipeline.jobs import read_jobs
@@ -39,6 +41,56 @@ def test_a_job_that_fails_does_not_stop_the_others(folder, marks, capsys, caplog
     assert "2 made; 0 were there already; 1 failed: 2" in capsys.readouterr().out
     assert "job 2 of 3 failed: there is no file" in caplog.text
     assert {path.name for path in folder.glob("*.mp4")} == {"a.mp4", "c.mp4"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("no module\nnamed so"),
+        MemoryError(),
+        RuntimeError("CUDA out of memory"),
+        OSError(28, "No space left on device"),
+        cv2.error("bad argument"),
+    ],
+)
+def test_whatever_can_be_mended_is_one_row_and_the_others_go_on(
+    folder, marks, capsys, caplog, monkeypatch, error
+):
+    real = jobs_module.make_film
+
+    def failing(task, chain, *, name):
+        if task.out.endswith("b.mp4"):
+            raise error
+        return real(task, chain, name=name)
+
+    monkeypatch.setattr(jobs_module, "make_film", failing)
+    jobs = write_jobs(folder, job(folder, "b.mp4"), job(folder, "c.mp4"))
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 2
+    assert "1 made; 0 were there already; 1 failed: 1" in capsys.readouterr().out
+    (row,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert row.startswith("job 1 of 2 failed: ")
+    assert len(row) > len("job 1 of 2 failed: ")
+    assert "\n" not in row
+
+
+@pytest.mark.parametrize(
+    "options", [{"help": True}, {"help": "yes"}, {"jobs": "other.jsonl"}, {"h": True}]
+)
+def test_a_job_cannot_ask_for_help_or_hold_jobs(folder, marks, capsys, caplog, options):
+    jobs = write_jobs(folder, job(folder, "a.mp4", **options), job(folder, "c.mp4"))
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 2
+    assert "1 made; 0 were there already; 1 failed: 1" in capsys.readouterr().out
+    assert next(iter(options)) in caplog.text
+    assert not (folder / "a.mp4").exists()
+
+
+def test_a_job_is_done_again_if_its_marks_were_changed(folder, marks, caplog):
+    (folder / "m.yaml").write_text("label: true")
+    jobs = write_jobs(folder, job(folder, "a.mp4", marks=str(folder / "m.yaml")))
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 0
+    (folder / "m.yaml").write_text("label: false")
+    assert main(["generate", "--jobs", jobs, "--size", "64"]) == 2
+    assert "there already" in caplog.text
 
 
 def test_jobs_that_are_done_are_not_done_again(folder, marks, capsys):

@@ -1,5 +1,6 @@
 """What is unusual and works all the same."""
 
+import logging
 from typing import Any
 
 import av
@@ -10,6 +11,7 @@ from PIL import Image
 from tests.pipeline.faces import portrait, portrait_file, voice, voice_file
 from viseme_data.write import VideoWriter
 from viseme_pipeline.build_demo import write_flac
+from viseme_pipeline.still import open_still
 from viseme_pipeline.wishes import Wishes
 
 SMALL = Wishes(size=64)
@@ -41,9 +43,48 @@ def save_turned(path):
     Image.fromarray(np.rot90(portrait(), 1)).save(path, exif=exif)
 
 
+def save_phone(path):
+    """As phones do: turned, and with a second picture, a gain map, behind the portrait."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(np.rot90(portrait(), 1))
+    gain = Image.new("RGB", (48, 48))
+    image.save(path, format="MPO", save_all=True, append_images=[gain], exif=exif, quality=95)
+    with Image.open(path) as found:
+        assert (found.format, getattr(found, "n_frames", 1)) == ("MPO", 2)
+
+
+def save_animation(path):
+    frames = [Image.fromarray(portrait()), Image.new("RGB", (192, 192))]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+
+
+@pytest.mark.parametrize(
+    ("name", "save", "is_animation"),
+    [
+        ("p.jpg", save_phone, False),
+        ("a.gif", save_animation, True),
+        ("a.png", save_animation, True),
+        ("a.webp", save_animation, True),
+    ],
+)
+def test_only_what_moves_is_called_an_animation(tmp_path, caplog, name, save, is_animation):
+    caplog.set_level(logging.INFO)
+    save(tmp_path / name)
+    scene = open_still(tmp_path / name, SMALL)
+    assert ("an animation of 2 pictures; the first one is used" in caplog.text) == is_animation
+    assert scene.size == (192, 192)
+
+
 @pytest.mark.parametrize(
     ("name", "save"),
-    [("c.jpg", save_cmyk), ("g.gif", save_gif), ("a.png", save_alpha), ("t.jpg", save_turned)],
+    [
+        ("m.jpg", save_phone),
+        ("c.jpg", save_cmyk),
+        ("g.gif", save_gif),
+        ("a.png", save_alpha),
+        ("t.jpg", save_turned),
+    ],
 )
 def test_pictures_of_unusual_kinds_talk(name, save, tmp_path, marks, chain):
     save(tmp_path / name)

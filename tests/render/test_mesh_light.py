@@ -1,8 +1,11 @@
+import pytest
 import torch
 
 from tests.render.portraits import SIZE, sitter
+from viseme_face.coverage import Window, cover_outline
+from viseme_face.layouts import AROUND_LIPS, LEFT_EYE, LIP_OUTER
 from viseme_face.light import to_linear, to_srgb
-from viseme_render.mesh.light import light_of, luminance
+from viseme_render.mesh.light import light_of, luminance, share_inside
 
 
 def light_in(picture: torch.Tensor):
@@ -37,3 +40,13 @@ def test_brightness_is_that_of_rec_709():
     torch.testing.assert_close(
         luminance(color, 0), torch.tensor([[0.2126 * 0.3 + 0.7152 * 0.5 + 0.0722 * 0.9]])
     )
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (-70, 10), (90, 120), (400, 0)])
+def test_a_ring_covers_what_it_covers_when_the_whole_picture_is_looked_at(shift):
+    points_K2 = SIZE * sitter(0).reference.landmarks.points_TKD[0, :, :2] + torch.tensor(shift)
+    zero = torch.zeros(1, dtype=torch.long)
+    whole = Window(zero, zero, SIZE, SIZE)
+    for ring in (AROUND_LIPS, LIP_OUTER, LEFT_EYE):
+        wanted = cover_outline(points_K2[None, list(ring)], whole).share_Thw[0]
+        assert torch.equal(share_inside(points_K2, ring, SIZE), wanted)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from viseme_pipeline.marks import draw_label
+from viseme_pipeline.marks import LABEL, check_label, draw_label
 
 
 @pytest.mark.parametrize("ground", [0, 128, 255])
@@ -32,7 +32,10 @@ def test_the_label_is_the_same_in_every_frame_and_grows_with_the_picture() -> No
 
 
 def test_a_picture_too_narrow_for_the_words_is_refused_in_one_sentence() -> None:
-    with pytest.raises(ValueError, match=r"draw_label needs frames of at least .* got 48 x 48"):
+    with pytest.raises(ValueError, match=r"needs a picture of at least .* got 48 x 48"):
         draw_label(np.zeros((1, 48, 48, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"needs a picture of at least .* got 48 x 64"):
+        check_label(LABEL, (48, 64))
+    check_label(LABEL, (256, 64))
     with pytest.raises(ValueError, match="uint8 frames of shape"):
         draw_label(np.zeros((48, 48, 3), np.uint8))

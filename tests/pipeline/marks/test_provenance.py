@@ -9,7 +9,7 @@ import pytest
 from tests.pipeline.marks.films import read_film, write_film
 from viseme_pipeline.marks import provenance, read_provenance, write_provenance
 from viseme_pipeline.marks.keys import SigningKey
-from viseme_pipeline.marks.provenance import FACTS_LABEL, SOURCE_TYPE
+from viseme_pipeline.marks.provenance import COMPOSITE, FACTS_LABEL, GENERATED
 
 FACTS = {"system": "mesh", "seed": "7"}
 
@@ -86,14 +86,22 @@ def test_a_signing_that_fails_leaves_the_film_as_it_was(
     assert not list(film.parent.glob("*partial*"))
 
 
-def test_the_manifest_says_that_a_trained_model_made_the_film(
-    film: Path, stand_in: dict[str, Any]
+@pytest.mark.parametrize(
+    ("options", "ending"),
+    [
+        ({}, "/compositeWithTrainedAlgorithmicMedia"),
+        ({"source_type": GENERATED}, "/trainedAlgorithmicMedia"),
+    ],
+)
+def test_the_manifest_says_that_a_trained_model_made_the_film_of_a_picture(
+    film: Path, stand_in: dict[str, Any], options: dict[str, str], ending: str
 ) -> None:
-    write_provenance(film, facts=FACTS)
+    write_provenance(film, facts=FACTS, **options)
     actions, facts = stand_in["manifest"]["assertions"]
     (action,) = actions["data"]["actions"]
-    assert action == {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}
-    assert SOURCE_TYPE.endswith("/trainedAlgorithmicMedia")
+    assert action["action"] == "c2pa.created"
+    assert action["digitalSourceType"].startswith("http://cv.iptc.org/newscodes/")
+    assert action["digitalSourceType"].endswith(ending)
     assert facts == {"label": FACTS_LABEL, "data": FACTS}
 
 
@@ -124,7 +132,7 @@ def test_what_was_written_is_read_back(film: Path) -> None:
     assert read is not None
     assert read.intact, read.problems
     assert read.facts == FACTS
-    assert read.source_type == SOURCE_TYPE
+    assert read.source_type == COMPOSITE
     assert read.generator == "viseme"
     np.testing.assert_array_equal(read_film(film), frames)
 

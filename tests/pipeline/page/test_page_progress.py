@@ -60,4 +60,23 @@ def test_work_ends_with_whoever_waits_for_it():
     next(news)
     assert threading.active_count() == before + 1
     news.close()
-    assert threading.active_count() == before
+    # Not waited for: it ends at its next frames.
+    end = time.monotonic() + 10
+    while threading.active_count() > before:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_whoever_ends_first_waits_for_nothing():
+    goes_on = threading.Event()
+
+    def deaf(on_frames):
+        goes_on.wait(30)
+        return FILM
+
+    news = watched(deaf, threading.Event())
+    next(news)
+    started = time.monotonic()
+    news.close()
+    assert time.monotonic() - started < 10
+    goes_on.set()

@@ -24,6 +24,7 @@ class FakeBlocks:
     def launch(self, **settings):
         self.launched = settings
         self.folders.append(os.environ["GRADIO_TEMP_DIR"])
+        self.no_proxy = [os.environ["NO_PROXY"], os.environ["no_proxy"]]
         self.analytics = os.environ["GRADIO_ANALYTICS_ENABLED"]
         raise KeyboardInterrupt
 
@@ -79,6 +80,16 @@ def test_files_go_when_the_page_ends_and_the_surroundings_are_as_before(blocks):
     assert blocks.is_closed
     assert not os.path.exists(os.path.dirname(blocks.folders[0]))
     assert dict(os.environ) == before
+
+
+def test_no_proxy_is_asked_for_this_machine_by_either_name(blocks, monkeypatch):
+    monkeypatch.setenv("no_proxy", "intranet")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    interrupted(ServeConfig())
+    for hosts in blocks.no_proxy:
+        assert {"intranet", "127.0.0.1", "localhost"} <= set(hosts.split(","))
+    assert os.environ["no_proxy"] == "intranet"
+    assert "NO_PROXY" not in os.environ
 
 
 def test_letting_others_in_is_warned_about(blocks, caplog):

@@ -1,4 +1,5 @@
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +22,22 @@ class FakeChain:
         self.asked = []
         self.go_on = threading.Event()
         self.go_on.set()
+        self.hears = threading.Event()
+        self.hears.set()
+        self.at_once = self.most_at_once = 0
 
     def generate(self, audio, image, *, out, wishes, on_frames):
         self.asked.append(wishes)
-        on_frames(0, 10)
-        while not self.go_on.wait(0.01):
-            on_frames(1, 10)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            Path(out).with_suffix(".partial").write_bytes(b"half")
+            on_frames(0, 10)
+            self.hears.wait(10)
+            while not self.go_on.wait(0.01):
+                on_frames(1, 10)
+        finally:
+            self.at_once -= 1
         Path(out).write_bytes(b"film")
         return Film(path=Path(out), num_frames=10, size=(64, 64), took_sec=0.1)
 
@@ -110,6 +121,76 @@ def test_who_stops_ends_their_own_film_only(chains, rooms, order):
     with pytest.raises(Stopped):
         list(news)
     assert not list(rooms.iterdir())
+
+
+def test_a_stop_that_is_pressed_before_the_film_begins_is_not_lost(chains, rooms, order):
+    studio = Studio(ServeConfig(), rooms)
+    studio.expect("me")
+    studio.stop("me")
+    with pytest.raises(Stopped):
+        list(studio.make(order, "me"))
+    assert not chains[0].asked
+    assert not list(rooms.iterdir())
+    # It was meant for that film only.
+    studio.expect("me")
+    assert isinstance(list(studio.make(order, "me"))[-1], Made)
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_who_closes_the_page_waits_for_nothing_and_leaves_nothing(chains, rooms, order):
+    studio = Studio(ServeConfig(), rooms)
+    chains[0].hears.clear()
+    chains[0].go_on.clear()
+    news = studio.make(order, "me")
+    next(news)
+    wait_until(lambda: chains[0].at_once == 1)
+    started = time.monotonic()
+    news.close()
+    # The film is not at its next frames yet; whoever closed the page is answered all the same.
+    assert time.monotonic() - started < 5
+    assert chains[0].at_once == 1
+    chains[0].hears.set()
+    wait_until(lambda: chains[0].at_once == 0)
+    wait_until(lambda: not list(rooms.iterdir()))
+
+
+def test_a_film_that_was_left_is_ended_before_the_next_begins(chains, rooms, order):
+    studio = Studio(ServeConfig(), rooms)
+    chains[0].hears.clear()
+    chains[0].go_on.clear()
+    left = studio.make(order, "me")
+    next(left)
+    wait_until(lambda: chains[0].at_once == 1)
+    left.close()
+    threading.Timer(0.3, lambda: (chains[0].go_on.set(), chains[0].hears.set())).start()
+    assert isinstance(list(studio.make(order, "you"))[-1], Made)
+    assert len(chains[0].asked) == 2
+    assert chains[0].most_at_once == 1
+
+
+def test_when_the_page_ends_so_do_its_films_and_nothing_more_begins(chains, rooms, order):
+    studio = Studio(ServeConfig(), rooms)
+    chains[0].go_on.clear()
+    chains[0].hears.clear()
+    news = studio.make(order, "me")
+    next(news)
+    wait_until(lambda: chains[0].at_once == 1)
+    threading.Timer(0.3, chains[0].hears.set).start()
+    studio.stop_all()
+    # It waited: no thread writes into a folder that is removed next.
+    assert chains[0].at_once == 0
+    assert not list(rooms.iterdir())
+    with pytest.raises(Stopped):
+        list(news)
+    with pytest.raises(Stopped):
+        list(studio.make(order, "me"))
+    assert len(chains[0].asked) == 1
 
 
 def test_a_silent_voice_is_remarked_on(chains, rooms, order, tmp_path):

@@ -36,7 +36,10 @@ class CropVideo:
     def __init__(self, source: Path | bytes, *, name: str | None = None) -> None:
         self.name = name or (str(source) if isinstance(source, Path) else "these bytes")
         if isinstance(source, Path) and not source.is_file():
-            raise ValueError(f"there is no video {self.name!r}; prepare the data again")
+            raise ValueError(
+                f"there is no video {self.name!r}: `viseme-data vary`, and `synthesize` without "
+                f"--frames, make clips without pictures; take others, or prepare the data again"
+            )
         try:
             # Absolute: ffmpeg takes `name:` at the start of a relative path for a protocol.
             file = str(source.absolute()) if isinstance(source, Path) else io.BytesIO(source)

@@ -1,16 +1,17 @@
 """Sound of a media file: mono at 16 kHz, in time with the first picture."""
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from viseme_core.audio import Resampler
 from viseme_core.types import SAMPLE_RATE_HZ, AudioClip
+from viseme_data.channels import channels_of, mixed
 from viseme_data.container import (
     MediaError,
     check_jump,
@@ -25,10 +26,17 @@ from viseme_data.container import (
 JITTER_SEC = 0.04
 """Timestamps of sound that are off by up to one frame are the container's rounding, not a gap."""
 
-# How loud each speaker is in the mix; the usual weights, and nothing of the bass effects. Speech
-# in films comes from the centre.
-_CHANNEL_WEIGHTS = {"FC": 1.0, "FL": math.sqrt(0.5), "FR": math.sqrt(0.5), "LFE": 0.0, "LFE2": 0.0}
-_OTHER_WEIGHT = 0.5
+Piece = tuple[np.ndarray, list[str]]
+"""Channels (C, S) and the names of their speakers."""
+
+
+class PlacedSound(NamedTuple):
+    """The sound of a file, where it belongs in time."""
+
+    rate_hz: int
+    num_channels: int
+    """Of its first piece."""
+    pieces: Iterator[Piece]
 
 
 def read_audio(path: str | Path) -> AudioClip:
@@ -56,35 +64,50 @@ def stream_audio(path: str | Path) -> Iterator[np.ndarray]:
         MediaError: If there is no sound that can be decoded. One with damaged parts is silent
             there and says so by `logging`.
     """
+    for sound in placed_sound(path):
+        resampler = _resampler(sound.rate_hz, path)
+        is_empty = True
+        for piece in sound.pieces:
+            is_empty = False
+            yield from within_scale(resampler.push(torch.from_numpy(mixed(*piece))).numpy())
+        if not is_empty and sound.rate_hz != SAMPLE_RATE_HZ:
+            yield from within_scale(resampler.finish().numpy())
+
+
+def placed_sound(path: str | Path) -> Iterator[PlacedSound]:
+    """Yield the sound of a file once, as `stream_audio` places it, with its own rate and channels.
+
+    The file is open until the next step.
+
+    Raises:
+        MediaError: If there is no sound that can be decoded.
+    """
     with open_media(path) as container:
         stream = need_stream(container, "audio", path)
         zero_sec = _picture_time(container, path)
-        line: _TimeLine | None = None
-        for frame in decode(container, stream, path):
-            if line is None:
-                line = _TimeLine(frame.sample_rate, zero_sec, path)
-            for samples_S in line.place(frame):
-                yield from line.resample(samples_S)
-        if line is not None:
-            yield from line.finish()
+        frames = decode(container, stream, path)
+        for first in frames:
+            line = _TimeLine(first.sample_rate, zero_sec, path)
+            whole = chain((first,), frames)
+            pieces = (piece for frame in whole for piece in line.place(frame))
+            yield PlacedSound(first.sample_rate, len(first.layout.channels), pieces)
 
 
-def mix(frame: Any) -> np.ndarray:
-    """Return the sound of one decoded frame in mono, float32 with 1 as full scale, shape (S,)."""
-    samples_CS = frame.to_ndarray()
-    channels = [channel.name for channel in frame.layout.channels]
-    if not frame.format.is_planar:
-        samples_CS = samples_CS.reshape(-1, len(channels)).T
-    kind = samples_CS.dtype
-    if np.issubdtype(kind, np.integer):
-        scale = 2.0 ** (8 * kind.itemsize - 1)
-        offset = scale if np.issubdtype(kind, np.unsignedinteger) else 0.0
-        samples_CS = (samples_CS.astype(np.float64) - offset) / scale
-    weights_C = np.array([_CHANNEL_WEIGHTS.get(name, _OTHER_WEIGHT) for name in channels])
-    if not weights_C.any():
-        weights_C[:] = 1
-    # Weights sum to one: the mix cannot clip, and two equal channels sound like one of them.
-    return (weights_C / weights_C.sum() @ samples_CS).astype(np.float32)
+def within_scale(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield samples cut to full scale, if there are any."""
+    # Filters and lossy codecs overshoot; what the contract calls full scale is the limit.
+    if samples.size:
+        yield samples.clip(-1, 1)
+
+
+def _resampler(rate_hz: int, path: str | Path) -> Resampler:
+    try:
+        return Resampler(rate_hz)
+    except ValueError as error:
+        raise MediaError(
+            "unsupported",
+            f"the sound of {str(path)!r} has a rate of {rate_hz} Hz; convert it to 48000 Hz",
+        ) from error
 
 
 def _picture_time(container: Any, path: str | Path) -> Fraction | None:
@@ -100,22 +123,15 @@ def _picture_time(container: Any, path: str | Path) -> Fraction | None:
 
 
 class _TimeLine:
-    """Puts decoded sound where its timestamps say, and takes it to 16 kHz."""
+    """Puts decoded sound where its timestamps say."""
 
     def __init__(self, rate_hz: int, zero_sec: Fraction | None, path: str | Path) -> None:
         self._rate_hz = rate_hz
         self._zero_sec = zero_sec
         self._path = path
         self._position = 0
-        try:
-            self._resampler = Resampler(rate_hz)
-        except ValueError as error:
-            raise MediaError(
-                "unsupported",
-                f"the sound of {str(path)!r} has a rate of {rate_hz} Hz; convert it to 48000 Hz",
-            ) from error
 
-    def place(self, frame: Any) -> Iterator[np.ndarray]:
+    def place(self, frame: Any) -> Iterator[Piece]:
         """Yield what follows on: silence for a gap, then the frame's sound less any overlap."""
         if frame.sample_rate != self._rate_hz:
             raise MediaError(
@@ -123,8 +139,8 @@ class _TimeLine:
                 f"the sound of {str(self._path)!r} changes its rate from {self._rate_hz} to "
                 f"{frame.sample_rate} Hz; convert it to one rate",
             )
-        samples_S = mix(frame)
-        if not np.isfinite(samples_S).all():
+        samples_CS, names = channels_of(frame)
+        if not np.isfinite(samples_CS).all():
             raise MediaError(
                 "damaged",
                 f"the sound of {str(self._path)!r} holds NaN or infinity near "
@@ -132,12 +148,13 @@ class _TimeLine:
             )
         gap = self._gap_before(frame)
         for _ in range(gap // self._rate_hz):
-            yield np.zeros(self._rate_hz, np.float32)
-        silence = max(gap, 0) % self._rate_hz
-        placed_S = np.concatenate([np.zeros(silence, np.float32), samples_S[max(-gap, 0) :]])
-        self._position += max(gap, 0) + len(samples_S[max(-gap, 0) :])
-        if len(placed_S):
-            yield placed_S
+            yield np.zeros((len(names), self._rate_hz), np.float32), names
+        silence_CS = np.zeros((len(names), max(gap, 0) % self._rate_hz), np.float32)
+        own_CS = samples_CS[:, max(-gap, 0) :]
+        self._position += max(gap, 0) + own_CS.shape[1]
+        placed_CS = np.concatenate([silence_CS, own_CS], 1)
+        if placed_CS.shape[1]:
+            yield placed_CS, names
 
     def _gap_before(self, frame: Any) -> int:
         """Return how many samples are missing before a frame; negative is an overlap."""
@@ -155,18 +172,3 @@ class _TimeLine:
         elif gap_sec > 0:
             check_jump(position_sec, gap_sec, self._path)
         return round(gap_sec * self._rate_hz)
-
-    def resample(self, samples_S: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield what can be said of the sound so far at 16 kHz, if anything."""
-        yield from _pieces(self._resampler.push(torch.from_numpy(samples_S)))
-
-    def finish(self) -> Iterator[np.ndarray]:
-        """Yield the rest."""
-        if self._position and self._rate_hz != SAMPLE_RATE_HZ:
-            yield from _pieces(self._resampler.finish())
-
-
-def _pieces(samples_S: torch.Tensor) -> Iterator[np.ndarray]:
-    # Filters and lossy codecs overshoot; what the contract calls full scale is the limit.
-    if len(samples_S):
-        yield samples_S.clamp(-1, 1).numpy()

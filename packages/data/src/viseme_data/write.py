@@ -14,7 +14,10 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from viseme_core.types import FPS
+from viseme_data.aac import AAC_RATES_HZ, add_aac, check_sound, planes_of, sound_frame
 from viseme_data.upright import Matrix
+
+__all__ = ["AAC_RATES_HZ", "Preset", "VideoWriter"]
 
 Preset = Literal[
     "ultrafast",
@@ -27,9 +30,6 @@ Preset = Literal[
     "slower",
     "veryslow",
 ]
-
-AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-"""Sample rates that AAC knows."""
 
 
 class _Colors(NamedTuple):
@@ -45,10 +45,8 @@ _COLORS: dict[Matrix, _Colors] = {
     "bt709": _Colors(Colorspace.ITU709, 1, ColorPrimaries.BT709, ColorTrc.BT709),
     "bt601": _Colors(Colorspace.ITU601, 6, ColorPrimaries.SMPTE170M, ColorTrc.SMPTE170M),
 }
-# Presets with which AAC may be hasty, too: a third of the work, three decibels more noise.
+# Presets with which AAC may be hasty, too.
 _HASTY = ("ultrafast", "superfast")
-_AAC_BITS_PER_SAMPLE = 4
-_MAX_AAC_BIT_RATE = 160_000
 
 
 class VideoWriter:
@@ -56,7 +54,7 @@ class VideoWriter:
 
         with VideoWriter("out.mp4", (256, 256), audio=16000) as writer:
             writer.write(frame)            # uint8 RGB (256, 256, 3); frame k is shown at k / fps
-            writer.write_audio(samples)    # float32 mono; sample 0 sounds with frame 0
+            writer.write_audio(samples)    # float32; sample 0 sounds with frame 0
 
     Everything goes to `out.mp4.partial` beside the target, which takes the name `out.mp4` when the
     block ends well and is removed when it does not. The same input gives the same bytes. Memory
@@ -73,6 +71,7 @@ class VideoWriter:
         matrix: How RGB is turned into luma and chroma; `write_planes` takes planes of this one.
         threads: Threads of x264. Its result depends on their number, so not on the machine.
         audio: Sample rate of the sound, one of AAC_RATES_HZ, or None for no sound.
+        channels: Of the sound: 1 or 2.
 
     Raises:
         ValueError: If an argument or what is written does not fit, naming what would.
@@ -91,6 +90,7 @@ class VideoWriter:
         matrix: Matrix = "bt709",
         threads: int = 4,
         audio: int | None = None,
+        channels: int = 1,
     ) -> None:
         self.path = Path(path)
         self.size = (int(size[0]), int(size[1]))
@@ -110,19 +110,17 @@ class VideoWriter:
             raise ValueError(
                 f"VideoWriter.preset must be one of {get_args(Preset)}, got {preset!r}"
             )
-        if audio is not None and audio not in AAC_RATES_HZ:
-            raise ValueError(
-                f"VideoWriter.audio must be a sample rate of AAC, {AAC_RATES_HZ}, got {audio}; "
-                f"resample the sound first"
-            )
+        if audio is not None:
+            check_sound(audio, channels)
         self._fps = Fraction(fps).limit_denominator(1001)
         self._x264 = {"crf": str(crf), "preset": preset}
         if key_every is not None:
             self._x264["g"] = str(key_every)
-        self._aac = {"aac_coder": "fast"} if preset in _HASTY else {}
+        self._is_hasty = preset in _HASTY
         self._colors = _COLORS[matrix]
         self._threads = threads
         self._audio_rate_hz = audio
+        self._channels = channels
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._container: Any = None
         self._video: Any = None
@@ -187,25 +185,16 @@ class VideoWriter:
         self._encode(self._video, frame)
         self.num_frames += 1
 
-    def write_audio(self, samples_S: np.ndarray) -> None:
-        """Add sound, floating point in [-1, 1], of shape (S,), any number of samples."""
+    def write_audio(self, samples_CS: np.ndarray) -> None:
+        """Add sound, floating point in [-1, 1], (channels, S), of one channel also (S,)."""
         if self._audio_rate_hz is None:
             raise ValueError("VideoWriter.write_audio needs VideoWriter(audio=sample rate)")
-        if samples_S.ndim != 1 or not np.issubdtype(samples_S.dtype, np.floating):
-            raise ValueError(
-                f"VideoWriter.write_audio expects floating point of shape (samples,), got "
-                f"{samples_S.dtype} of shape {samples_S.shape}"
-            )
-        if not np.isfinite(samples_S).all():
-            raise ValueError("VideoWriter.write_audio got NaN or infinity; repair the sound first")
-        if not len(samples_S):
-            return
-        planes = np.ascontiguousarray(samples_S, np.float32)[None]
-        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="mono")
-        frame.sample_rate = self._audio_rate_hz
-        frame.pts, frame.time_base = self.num_samples, Fraction(1, self._audio_rate_hz)
-        self._encode(self._audio, frame)
-        self.num_samples += len(samples_S)
+        planes = planes_of(samples_CS, self._channels)
+        count = planes.shape[1]
+        if count:
+            frame = sound_frame(planes, self._audio_rate_hz, self.num_samples)
+            self._encode(self._audio, frame)
+            self.num_samples += count
 
     def __exit__(
         self,
@@ -224,11 +213,15 @@ class VideoWriter:
 
     def _open(self) -> None:
         # Bit-exact: no version of the muxer in the file. Absolute: `name:` is no protocol.
+        options = {"movflags": "+faststart", "fflags": "+bitexact"}
+        if self._audio_rate_hz is not None:
+            # Counted in thousandths, as is usual, sound would end up to one of them too early.
+            options["movie_timescale"] = str(self._audio_rate_hz)
         self._container = av.open(
             str(self._partial.absolute()),
             "w",
             format="mp4",
-            options={"movflags": "+faststart", "fflags": "+bitexact"},
+            options=options,
         )
         video = self._container.add_stream("libx264", rate=self._fps, options=self._x264)
         video.width, video.height = self.size
@@ -241,12 +234,9 @@ class VideoWriter:
         video.codec_context.color_trc = self._colors.transfer
         self._video = video
         if self._audio_rate_hz is not None:
-            audio = self._container.add_stream(
-                "aac", rate=self._audio_rate_hz, layout="mono", options=dict(self._aac)
+            self._audio = add_aac(
+                self._container, self._audio_rate_hz, self._channels, hasty=self._is_hasty
             )
-            audio.bit_rate = min(_AAC_BITS_PER_SAMPLE * self._audio_rate_hz, _MAX_AAC_BIT_RATE)
-            audio.time_base = Fraction(1, self._audio_rate_hz)
-            self._audio = audio
         self._container.start_encoding()
 
     def _encode(self, stream: Any, frame: Any) -> None:

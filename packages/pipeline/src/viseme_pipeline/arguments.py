@@ -6,7 +6,11 @@ from typing import Any, NoReturn, cast, get_args
 
 from viseme_motion.presets import PresetName
 from viseme_pipeline.folder import MESH
+from viseme_pipeline.systems import motion_systems
 from viseme_pipeline.wishes import Wishes
+
+# A job that asked for these would end the run, or hold jobs of its own.
+_NOT_OF_A_JOB = ("help", "jobs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +23,7 @@ class Task:
     out: str
     wishes: Wishes
     overwrite: bool
+    marks: str | None
     chain: "ChainChoice"
 
 
@@ -32,6 +37,7 @@ class ChainChoice:
     renderer: str
     preset: PresetName | None
     device: str | None
+    system: str | None = None
 
     def __post_init__(self) -> None:
         if self.pretrained is not None and (self.motion or self.pose_from):
@@ -71,6 +77,12 @@ def generate_parser() -> Parser:
     what.add_argument("--jobs", help="a file of jobs: JSON lines, or a YAML list")
 
     stages = parser.add_argument_group("stages")
+    stages.add_argument(
+        "--system",
+        choices=motion_systems(),
+        help="system that makes the motion: of the weights that come with viseme, or as a check of "
+        "--motion; `viseme doctor` says of which there are any (default: the embedded ones)",
+    )
     stages.add_argument("--motion", help="motion stage: file, checkpoint or folder of a run")
     stages.add_argument("--pose-from", help="FD2Talk stage that moves the head beside DisentTalk")
     stages.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
@@ -114,6 +126,11 @@ def generate_parser() -> Parser:
         metavar="TEXT",
         help="text in a corner that says what it is (AI generated, unless it is given)",
     )
+    look.add_argument(
+        "--marks",
+        metavar="FILE",
+        help="YAML of the marks that the film carries (default: all; see viseme_pipeline.marks)",
+    )
     look.add_argument("--crf", type=float, help="quality of the video: 18 looks lossless")
     return parser
 
@@ -139,6 +156,7 @@ def to_task(given: Namespace) -> Task:
         out=given.out,
         wishes=wishes,
         overwrite=given.overwrite,
+        marks=given.marks,
         chain=ChainChoice(**choice),
     )
 
@@ -147,10 +165,12 @@ def as_arguments(options: dict[str, Any]) -> list[str]:
     """Return one job's options as they would stand on the command line.
 
     Raises:
-        ValueError: If a value is neither text, number nor switch.
+        ValueError: If a value is neither text, number nor switch, or an option is not a job's.
     """
     found = []
     for name, value in options.items():
+        if name in _NOT_OF_A_JOB:
+            raise ValueError(f"{name!r} is no option of a job; leave it out")
         if isinstance(value, bool):
             found += [f"--{name}"] if value else []
         elif isinstance(value, str | int | float):

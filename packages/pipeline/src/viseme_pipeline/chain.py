@@ -28,13 +28,7 @@ from viseme_pipeline.default import default_folder
 from viseme_pipeline.film import Film, check_target, replaced, write_film
 from viseme_pipeline.folder import StageFiles, read_folder, save_folder
 from viseme_pipeline.footage import open_footage
-from viseme_pipeline.marking import (
-    Watermarker,
-    check_marks,
-    labelled,
-    new_watermark,
-    write_provenance,
-)
+from viseme_pipeline.marking import Marking, MarksChoice
 from viseme_pipeline.scene import Drawn, Scene
 from viseme_pipeline.still import open_still
 from viseme_pipeline.voice import Voice, as_tensors, open_voice
@@ -155,6 +149,7 @@ class TalkingFace:
         video: str | PathLike[str] | None = None,
         out: str | PathLike[str],
         wishes: Wishes | None = None,
+        marks: MarksChoice = None,
         overwrite: bool = False,
         on_frames: Callable[[int, int], None] = lambda done, total: None,
     ) -> Film:
@@ -168,6 +163,7 @@ class TalkingFace:
             video: A clip whose lips are made anew; shorter than the voice, it runs back and forth.
             out: File to write, ending in .mp4.
             wishes: All else that can be asked.
+            marks: All of them by default; leaving one out is for lawful research, see `Marks`.
             overwrite: Whether a file of that name is replaced.
             on_frames: Called with the frames that are done and their total.
 
@@ -178,20 +174,21 @@ class TalkingFace:
         started = time.perf_counter()
         wishes = wishes or Wishes()
         path = check_target(out, overwrite=overwrite)
-        check_marks()
+        marking = Marking(marks, wishes.label)
+        marking.check_key()
         voice = open_voice(audio)
         if voice.is_silent:
             logger.warning("%s is silent: nothing is said in the film", voice.name)
         with (
             self._scene(image, video, voice, wishes) as scene,
-            self._frames(voice, scene, wishes) as chunks,
+            self._frames(voice, scene, wishes, marking) as chunks,
             replaced(path) as draft,
         ):
             on_frames(0, voice.num_frames)
             done = 0
             for done in write_film(draft, chunks, voice, scene.size, crf=wishes.crf):
                 on_frames(done, voice.num_frames)
-            write_provenance(draft, self._facts(wishes), title=path.name)
+            marking.sign(draft, self._facts(wishes), title=path.name)
         return Film(
             path=path,
             num_frames=done,
@@ -206,6 +203,7 @@ class TalkingFace:
         *,
         video: str | PathLike[str] | None = None,
         wishes: Wishes | None = None,
+        marks: MarksChoice = None,
     ) -> Iterator[np.ndarray]:
         """Yield the frames that `generate` writes, uint8 RGB (H, W, 3), marked like them.
 
@@ -214,12 +212,15 @@ class TalkingFace:
             image: A portrait.
             video: A clip.
             wishes: All else that can be asked.
+            marks: Which marks they carry.
         """
         wishes = wishes or Wishes()
+        # First: without marks nothing is begun.
+        marking = Marking(marks, wishes.label)
         voice = open_voice(audio)
         with (
             self._scene(image, video, voice, wishes) as scene,
-            self._frames(voice, scene, wishes) as chunks,
+            self._frames(voice, scene, wishes, marking) as chunks,
         ):
             for frames_THW3 in chunks:
                 yield from frames_THW3
@@ -241,9 +242,10 @@ class TalkingFace:
                 yield scene
 
     @contextmanager
-    def _frames(self, voice: Voice, scene: Scene, wishes: Wishes) -> Iterator[Iterator[np.ndarray]]:
-        # First: without marks nothing is begun.
-        watermark = new_watermark()
+    def _frames(
+        self, voice: Voice, scene: Scene, wishes: Wishes, marking: Marking
+    ) -> Iterator[Iterator[np.ndarray]]:
+        marking.check(scene.size)
         motion = self.motion.stream(
             as_tensors(voice.pieces()), seed=wishes.seed, control=wishes.control, **scene.told
         )
@@ -251,7 +253,7 @@ class TalkingFace:
             ahead(motion, _AHEAD) as parts,
             ahead(scene.draw(self.renderer, parts), _AHEAD) as drawn,
         ):
-            yield _finished(scene, drawn, wishes.label, watermark)
+            yield _finished(scene, drawn, marking)
 
     def _facts(self, wishes: Wishes) -> dict[str, str]:
         return {
@@ -278,12 +280,10 @@ def checked_device(name: str | None) -> str:
     return name
 
 
-def _finished(
-    scene: Scene, drawn: Iterator[Drawn], label: str, watermark: Watermarker
-) -> Iterator[np.ndarray]:
+def _finished(scene: Scene, drawn: Iterator[Drawn], marking: Marking) -> Iterator[np.ndarray]:
     """Yield whole frames, labelled and marked."""
     start = 0
     for chunk in drawn:
-        frames_THW3 = labelled(scene.compose(chunk), label)
-        yield watermark.embed(frames_THW3, start)
+        frames_THW3 = scene.compose(chunk)
+        yield marking.embed(frames_THW3, start)
         start += len(frames_THW3)

@@ -1,6 +1,14 @@
-"""The weights that come with the package."""
+"""The weights that come with the package: each folder in `assets/` with a `viseme.json` is a chain.
+
+One more is added by `viseme ship packages/pipeline/src/viseme_pipeline/assets/NAME --motion RUN
+--half --card CARD.md`, and found by its system; to be what is used without a word it goes to
+`assets/default`.
+"""
 
 from pathlib import Path
+
+from viseme_core.checkpoint import read_header
+from viseme_pipeline.folder import INDEX, read_folder
 
 FOLDER = Path(__file__).parent / "assets" / "default"
 CARD = "card.md"
@@ -12,7 +20,7 @@ def default_folder() -> Path:
     Raises:
         ValueError: If the package was installed without it.
     """
-    if not (FOLDER / "viseme.json").is_file():
+    if not (FOLDER / INDEX).is_file():
         raise ValueError(
             "this viseme-pipeline was built without its default weights; give a motion stage by "
             "--motion, for example one that `make train-motion SCALE=small` leaves"
@@ -20,8 +28,31 @@ def default_folder() -> Path:
     return FOLDER
 
 
+def embedded_folders() -> dict[str, Path]:
+    """Return the embedded chains by the system of their motion; of two, the default is named."""
+    others = sorted(file.parent for file in FOLDER.parent.glob(f"*/{INDEX}"))
+    found: dict[str, Path] = {}
+    for folder in sorted(others, key=lambda folder: folder != FOLDER):
+        found.setdefault(system_of(folder), folder)
+    return found
+
+
+def system_of(folder: Path) -> str:
+    """Return which system makes the motion of a chain.
+
+    Args:
+        folder: What `save_pretrained` wrote.
+    """
+    files, _ = read_folder(folder)
+    return read_header(files.motion, stage="motion").system
+
+
+def describe(folder: Path) -> str:
+    """Return what an embedded chain is, in one sentence: the first line of its card."""
+    lines = (folder / CARD).read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.strip() and not line.startswith("#")).strip()
+
+
 def describe_default() -> str:
-    """Return what the embedded default is, in one sentence: the first line of its card."""
-    card = default_folder() / CARD
-    lines = [line for line in card.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return next(line for line in lines if not line.startswith("#")).strip()
+    """Return what the embedded default is, in one sentence."""
+    return describe(default_folder())

@@ -9,13 +9,26 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from viseme_core.checkpoint import load_stage
 from viseme_eval.networks.registry import weights_table
 from viseme_pipeline.arguments import Parser
-from viseme_pipeline.default import default_folder, describe_default
+from viseme_pipeline.default import default_folder, describe, embedded_folders
 from viseme_pipeline.demo import PORTRAIT, VOICE
-from viseme_render import FrameRenderer
+from viseme_pipeline.folder import read_folder
+from viseme_pipeline.marks.keys import KEY_VARIABLE, load_signing_key, local_key_path
+from viseme_pipeline.systems import (
+    StageName,
+    has_landmarks,
+    motion_systems,
+    render_systems,
+    trained_here,
+)
 
 PACKAGES = ("core", "face", "data", "eval", "motion", "landmarks", "render", "pipeline")
+LIBRARIES_OF_FFMPEG = ("libavformat", "libavcodec")
+CODERS = ("libx264", "aac")
+"""What films are written with."""
+GRADIO_MAJOR = 6
 LIBRARIES = ("torch", "torchaudio", "diffusers", "lightning", "av", "mediapipe", "opencv-python")
 
 
@@ -39,7 +52,7 @@ def doctor(arguments: Sequence[str]) -> tuple[int, str]:
     """Return exit code, 1 if a film cannot be made here, and the report."""
     description = "What is installed, what can be done here, and what is missing."
     Parser(prog="viseme doctor", description=description).parse_args(list(arguments))
-    chain, others = chain_findings(), other_findings()
+    chain = chain_findings()
     lines = [
         "Installed",
         f"  Python {platform.python_version()}, {platform.system()} {platform.machine()}",
@@ -49,8 +62,10 @@ def doctor(arguments: Sequence[str]) -> tuple[int, str]:
         *(f"  {line}" for line in devices()),
         "A film: `viseme generate`",
         *map(str, chain),
+        "Systems and their weights",
+        *map(str, system_findings()),
         "Beyond it",
-        *map(str, others),
+        *map(str, other_findings()),
     ]
     return int(any(finding.missing for finding in chain)), "\n".join(lines)
 
@@ -58,11 +73,13 @@ def doctor(arguments: Sequence[str]) -> tuple[int, str]:
 def chain_findings() -> list[Finding]:
     """Return what a film with the embedded default needs."""
     return [
-        _importable("reading and writing media", "av", "pip install viseme-data"),
+        _media(),
         _importable("finding faces", "viseme_data.facemesh", "pip install 'viseme-data[track]'"),
         _weights(),
         Finding(what="mesh renderer", note="needs no weights"),
         _importable("marks", "viseme_pipeline.marks", "pip install viseme-pipeline"),
+        _importable("provenance", "c2pa", "pip install c2pa-python==0.38.1"),
+        _signing_key(),
         Finding(
             what="demo's portrait and voice",
             missing=""
@@ -72,29 +89,35 @@ def chain_findings() -> list[Finding]:
     ]
 
 
-def other_findings() -> list[Finding]:
-    """Return what each system can do here, and what training and measuring need."""
-    trained = "no weights are shipped; train one and name it by --motion"
-    rendered = "no weights are shipped; train one and name it by --renderer"
+def system_findings() -> list[Finding]:
+    """Return for which systems of each stage there are weights here."""
+    try:
+        embedded = embedded_folders()
+    except ValueError:
+        # Told with the default's own finding.
+        embedded = {}
     found = [
-        Finding(what="FD2Talk, motion", note="the embedded default, or --motion"),
-        Finding(what="DisentTalk, motion", missing=trained, note="make train-motion"),
+        Finding(what=f"{system}, motion", note=f"comes with viseme: --system {system}")
+        if system in embedded
+        else _trained("motion", system, option="--motion")
+        for system in motion_systems()
     ]
-    known = sorted(FrameRenderer._systems)
-    for system in ("pirender",):
-        is_built = system in known
-        found.append(
-            Finding(
-                what=f"{system}, renderer",
-                missing=rendered if is_built else "this viseme-render does not have it",
-            )
-        )
-    found.append(Finding(what="TalkFormer, landmarks to frames", missing="not built yet"))
-    found.append(Finding(what="ImagineID", missing="not built yet"))
-    found.append(_importable("training", "lightning", "pip install 'viseme-motion[train]'"))
-    found.append(
-        _importable("synthetic speech", "espeakng_loader", "pip install 'viseme-data[synthetic]'")
-    )
+    found.append(Finding(what="mesh, renderer", note="needs no weights: --renderer mesh"))
+    for system, takes_motion in render_systems().items():
+        option = "--renderer" if takes_motion else ""
+        found.append(_trained("render", system, option=option))
+    if has_landmarks():
+        found.append(_trained("landmarks", "", option=""))
+    return found
+
+
+def other_findings() -> list[Finding]:
+    """Return what the page, training and measuring need."""
+    found = [
+        _page(),
+        _importable("training", "lightning", "pip install 'viseme-motion[train]'"),
+        _importable("synthetic speech", "espeakng_loader", "pip install 'viseme-data[synthetic]'"),
+    ]
     rows = weights_table(check=False)
     here = [row.weights.name for row in rows if row.present]
     found.append(
@@ -120,14 +143,70 @@ def devices() -> list[str]:
     return lines
 
 
+def _page() -> Finding:
+    """Look for Gradio, and whether it is new enough."""
+    what, command = "the page: `viseme serve`", "pip install 'viseme-pipeline[serve]'"
+    found = _version("gradio")
+    if found[0].isdigit() and int(found.partition(".")[0]) < GRADIO_MAJOR:
+        return Finding(what=what, missing=f"Gradio {found} is too old; `{command}`")
+    return _importable(what, "gradio", command)
+
+
+def _media() -> Finding:
+    """Look for PyAV, and for the coders that films are written with."""
+    what = "reading and writing media"
+    try:
+        av = import_module("av")
+    except ImportError as error:
+        return Finding(what=what, missing=f"{error}; `pip install viseme-data`")
+    for name in CODERS:
+        try:
+            av.codec.Codec(name, "w")
+        except ValueError:
+            again = "`pip install --force-reinstall av`"
+            return Finding(what=what, missing=f"this PyAV cannot write {name!r}; {again}")
+    versions = av.library_versions
+    shown = [f"{key} {'.'.join(map(str, versions[key]))}" for key in LIBRARIES_OF_FFMPEG]
+    return Finding(what=what, note=f"{', '.join(shown)}; {' and '.join(CODERS)}")
+
+
 def _weights() -> Finding:
+    """Read the embedded default as a film would."""
     try:
         folder = default_folder()
-        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-        note = f"{size / 1e6:.1f} MB. {describe_default()}"
+        files, _ = read_folder(folder)
+        stages = [load_stage(path) for _, path in files.items()]
     except ValueError as error:
         return Finding(what="embedded default", missing=str(error))
-    return Finding(what="embedded default", note=note)
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    system = stages[0].header.system
+    return Finding(
+        what="embedded default", note=f"{system}, {size / 1e6:.1f} MB. {describe(folder)}"
+    )
+
+
+def _signing_key() -> Finding:
+    """Look at the key that signs provenance; none is made by looking."""
+    what = "key that signs films"
+    named = os.environ.get(KEY_VARIABLE)
+    if not named and not local_key_path().is_file():
+        return Finding(what=what, note=f"none yet; the first film makes {local_key_path()}")
+    try:
+        load_signing_key()
+    except (ValueError, OSError, ImportError) as error:
+        return Finding(what=what, missing=str(error))
+    return Finding(what=what, note=f"of ${KEY_VARIABLE}" if named else str(local_key_path()))
+
+
+def _trained(stage: StageName, system: str, *, option: str) -> Finding:
+    """Say whether weights of a system were trained here, and how they are named or made."""
+    what = f"{system}, {stage}".lstrip(", ")
+    use = f"`viseme generate {option} RUN`" if option else "not for `viseme generate` yet"
+    run = trained_here(stage, system)
+    if run is not None:
+        return Finding(what=what, note=f"trained here: {use.replace('RUN', str(run))}")
+    command = f"make train-{stage} SYSTEM={system}".removesuffix(" SYSTEM=")
+    return Finding(what=what, missing=f"no weights are shipped; `{command}` trains some", note=use)
 
 
 def _importable(what: str, module: str, command: str) -> Finding:

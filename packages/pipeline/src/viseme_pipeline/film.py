@@ -3,18 +3,20 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from viseme_core.types import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from viseme_core.types import FPS
+from viseme_data.film_sound import FILM_RATE_HZ
 from viseme_data.write import VideoWriter
 from viseme_pipeline.voice import Voice
 
 # x264's result depends on their number, so that it is the same on every machine.
 _X264_THREADS = 2
+_SAMPLES_PER_FRAME = FILM_RATE_HZ // FPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +91,24 @@ def write_film(
         size: Width and height.
         crf: Quality of x264.
     """
-    sound = voice.pieces()
-    with VideoWriter(path, size, crf=crf, threads=_X264_THREADS, audio=SAMPLE_RATE_HZ) as writer:
+    writer = VideoWriter(
+        path,
+        size,
+        crf=crf,
+        threads=_X264_THREADS,
+        audio=FILM_RATE_HZ,
+        channels=voice.num_channels,
+    )
+    with closing(voice.film_pieces()) as sound, writer:
         for frames_THW3 in chunks:
             for frame_HW3 in frames_THW3:
                 writer.write(frame_HW3)
-            while writer.num_samples < writer.num_frames * SAMPLES_PER_FRAME:
-                piece_S = next(sound, None)
-                if piece_S is None:
+            while writer.num_samples < writer.num_frames * _SAMPLES_PER_FRAME:
+                piece_CS = next(sound, None)
+                if piece_CS is None:
                     break
-                writer.write_audio(piece_S)
+                writer.write_audio(piece_CS)
             yield writer.num_frames
-        for piece_S in sound:
-            writer.write_audio(piece_S)
+        for piece_CS in sound:
+            writer.write_audio(piece_CS)
     assert writer.num_frames == voice.num_frames, (writer.num_frames, voice.num_frames)

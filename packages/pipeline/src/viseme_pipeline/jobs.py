@@ -12,6 +12,7 @@ import yaml
 from viseme_pipeline.arguments import ChainChoice, Task, as_arguments, parse, to_task
 from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.make_films import describe, make_film
+from viseme_pipeline.mistakes import is_mendable, sentence
 from viseme_pipeline.stages import load_chain
 
 logger = logging.getLogger(__name__)
@@ -67,11 +68,13 @@ def run_jobs(path: str, common: list[str]) -> tuple[int, str]:
             if task.chain not in chains:
                 chains = {task.chain: load_chain(task.chain)}
             film = make_film(task, chains[task.chain], name=name)
-        except (ValueError, OSError, RuntimeError) as error:
-            logger.error("%s failed: %s", name, error)
+            ledger.add(task)
+        except Exception as error:
+            if not is_mendable(error):
+                raise
+            logger.error("%s failed: %s", name, sentence(error))
             failed.append(str(number))
             continue
-        ledger.add(task)
         made += 1
         logger.info("%s: %s", name, describe(film))
     parts = [f"{made} made", f"{kept} were there already"]
@@ -113,7 +116,7 @@ def _fingerprint(task: Task) -> str:
     """Return a hash of all that decides a film, its input files' sizes and times included."""
     facts = asdict(task)
     del facts["overwrite"]
-    for name in ("audio", "image", "video"):
+    for name in ("audio", "image", "video", "marks"):
         file = Path(facts[name] or "")
         if file.is_file():
             facts[f"{name} stat"] = (file.stat().st_size, file.stat().st_mtime_ns)

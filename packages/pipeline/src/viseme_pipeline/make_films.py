@@ -7,6 +7,7 @@ import torch
 from viseme_pipeline.arguments import Task
 from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.film import Film, check_target
+from viseme_pipeline.marks.config import Marks
 from viseme_pipeline.progress import progress_bar
 from viseme_pipeline.stages import load_chain
 
@@ -21,6 +22,8 @@ def make_film(task: Task, chain: TalkingFace | None = None, *, name: str = "") -
     """
     # What is quickly refused is refused before networks are loaded.
     check_target(task.out, overwrite=task.overwrite)
+    if task.marks is not None:
+        Marks.read(task.marks)
     chain = chain or load_chain(task.chain)
     with progress_bar(name or "talking") as on_frames:
         return chain.generate(
@@ -29,6 +32,7 @@ def make_film(task: Task, chain: TalkingFace | None = None, *, name: str = "") -
             video=task.video,
             out=task.out,
             wishes=task.wishes,
+            marks=task.marks,
             overwrite=task.overwrite,
             on_frames=on_frames,
         )

@@ -22,6 +22,8 @@ from viseme_pipeline.wishes import Wishes
 from viseme_render import FrameRenderer
 
 _MAX_FACES = 8
+# Kinds of files in which several pictures follow each other in time.
+_ANIMATED = ("GIF", "PNG", "WEBP")
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +128,7 @@ def _checked(picture_HW3: np.ndarray) -> np.ndarray:
 
 def _say_if_animated(path: str | PathLike[str]) -> None:
     with Image.open(path) as image:
-        count = getattr(image, "n_frames", 1)
-    if count > 1:
+        count, kind = getattr(image, "n_frames", 1), image.format
+    # What phones add to a portrait, such as a gain map, is no later moment of it.
+    if count > 1 and kind in _ANIMATED:
         logger.info("%r is an animation of %d pictures; the first one is used", str(path), count)

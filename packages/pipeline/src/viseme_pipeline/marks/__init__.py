@@ -5,7 +5,7 @@ from viseme_pipeline.marks import Watermark, detect, write_provenance
 
 from viseme_pipeline.marks.config import Marks
 from viseme_pipeline.marks.detection import Detection, detect, detect_frames
-from viseme_pipeline.marks.label import draw_label
+from viseme_pipeline.marks.label import LABEL, check_label, draw_label
 from viseme_pipeline.marks.provenance import (
     Provenance,
     check_provenance,
@@ -15,10 +15,12 @@ from viseme_pipeline.marks.provenance import (
 from viseme_pipeline.marks.watermark import Watermark
 
 __all__ = [
+    "LABEL",
     "Detection",
     "Marks",
     "Provenance",
     "Watermark",
+    "check_label",
     "check_provenance",
     "detect",
     "detect_frames",

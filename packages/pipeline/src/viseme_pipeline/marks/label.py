@@ -31,21 +31,42 @@ def draw_label(frames_THW3: np.ndarray, text: str = LABEL) -> np.ndarray:
             f"shape {frames_THW3.shape}"
         )
     height, width = frames_THW3.shape[1:3]
-    cap_px = max(_MIN_CAP_PX, round(_SHARE_OF_SIDE * min(height, width)))
-    letters_hw = _draw_text(text, cap_px)
-    margin = max(2, cap_px // 2)
+    letters_hw, margin = _fitting(text, (width, height))
     top, left = height - margin - letters_hw.shape[0], width - margin - letters_hw.shape[1]
-    if top < 0 or left < 0:
-        raise ValueError(
-            f"draw_label needs frames of at least {letters_hw.shape[1] + margin} x "
-            f"{letters_hw.shape[0] + margin} for {text!r}, got {width} x {height}"
-        )
     labelled_THW3 = frames_THW3.copy()
     patch_Thw3 = labelled_THW3[:, top : height - margin, left : width - margin]
     alpha_hw1 = letters_hw[..., None]
     drawn_Thw3 = _SHADE * patch_Thw3 * (1 - alpha_hw1) + _GREY * alpha_hw1
     patch_Thw3[...] = np.rint(drawn_Thw3).astype(np.uint8)
     return labelled_THW3
+
+
+def check_label(text: str, size: tuple[int, int]) -> None:
+    """Refuse a label that does not fit into a picture.
+
+    Args:
+        text: Plain ASCII, one line.
+        size: Width and height of the picture.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    _fitting(text, size)
+
+
+def _fitting(text: str, size: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """Return the letters for a picture of a size, and how far they stand from its border."""
+    width, height = size
+    cap_px = max(_MIN_CAP_PX, round(_SHARE_OF_SIDE * min(height, width)))
+    letters_hw = _draw_text(text, cap_px)
+    margin = max(2, cap_px // 2)
+    needed = [side + margin for side in letters_hw.shape]
+    if needed[0] > height or needed[1] > width:
+        raise ValueError(
+            f"the label {text!r} needs a picture of at least {needed[1]} x {needed[0]} pixels, got "
+            f"{width} x {height}; give a shorter label or a larger picture"
+        )
+    return letters_hw, margin
 
 
 def _draw_text(text: str, cap_px: int) -> np.ndarray:

@@ -14,8 +14,11 @@ from typing import Any
 
 from viseme_pipeline.marks.keys import SigningKey, load_signing_key
 
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-"""IPTC's name for what a trained model made."""
+_KINDS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+COMPOSITE = f"{_KINDS}compositeWithTrainedAlgorithmicMedia"
+"""IPTC's name for what a trained model made within a picture that was given."""
+GENERATED = f"{_KINDS}trainedAlgorithmicMedia"
+"""IPTC's name for what a trained model made altogether."""
 FACTS_LABEL = "org.viseme.generation"
 
 _FORMAT = "video/mp4"
@@ -51,6 +54,7 @@ def write_provenance(
     *,
     facts: dict[str, str],
     title: str | None = None,
+    source_type: str = COMPOSITE,
     key: str | Path | None = None,
 ) -> None:
     """Put a signed manifest into a finished MP4 file, in place; at no time is half a file there.
@@ -59,6 +63,8 @@ def write_provenance(
         path: The film, ending in .mp4.
         facts: What shall be known of its making, such as system, seed and version.
         title: What the film is called, by default its file's name.
+        source_type: IPTC digital source type: COMPOSITE for a picture or clip that was given and
+            moves, GENERATED for a film of which nothing was given.
         key: Key file as of `load_signing_key`.
 
     Raises:
@@ -73,14 +79,17 @@ def write_provenance(
         raise FileNotFoundError(f"there is no film {str(path)!r} to sign; write it first")
     c2pa = _c2pa()
     signing_key = load_signing_key(key)
+    name = title or path.name
     partial = path.with_name(path.name + ".signed.partial")
     try:
         with path.open("rb") as source, partial.open("w+b") as target:
-            _sign(c2pa, signing_key, _manifest(title or path.name, facts), source, target)
+            _sign(c2pa, signing_key, _manifest(name, facts, source_type), source, target)
         os.replace(partial, path)
     except c2pa.C2paError as error:
-        raise ValueError(
-            f"{str(path)!r} cannot be signed ({error}); it is left as it was"
+        raise ValueError(f"{name!r} cannot be signed ({error}); it is left as it was") from error
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{name!r} cannot be signed ({error.strerror}); it is left as it was"
         ) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -139,8 +148,8 @@ def _sign(c2pa: Any, key: SigningKey, manifest: dict[str, Any], source: Any, tar
         builder.sign(signer, _FORMAT, source, target)
 
 
-def _manifest(title: str, facts: dict[str, str]) -> dict[str, Any]:
-    created = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}
+def _manifest(title: str, facts: dict[str, str], source_type: str) -> dict[str, Any]:
+    created = {"action": "c2pa.created", "digitalSourceType": source_type}
     version = metadata.version("viseme-pipeline")
     return {
         "claim_generator_info": [{"name": "viseme", "version": version}],

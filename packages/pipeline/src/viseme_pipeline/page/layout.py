@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from viseme_motion.presets import PresetName
 from viseme_pipeline.demo import PORTRAIT, VOICE
+from viseme_pipeline.mistakes import is_mendable
 from viseme_pipeline.page.checks import MAX_BLINK_RATE, MAX_GAIN, MAX_SEED, sentence
 from viseme_pipeline.page.config import ServeConfig
 from viseme_pipeline.page.progress import Progress, Stopped
@@ -51,7 +52,9 @@ def build(gr: Any, studio: Studio, config: ServeConfig) -> Any:
                     height=420,
                 )
                 marks = gr.HTML(elem_id="marks")
-        go.click(
+        silent = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        # At once, while the order itself may have to wait: it can be stopped from now on.
+        go.click(_with_session(gr, studio.expect), None, None, **silent).then(
             _maker(gr, studio),
             [picture, voice, *choices],
             [film, said, marks],
@@ -60,10 +63,9 @@ def build(gr: Any, studio: Studio, config: ServeConfig) -> Any:
             show_progress_on=[said],
             api_visibility="private",
         )
-        silent = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        stop.click(_stopper(gr, studio), None, None, **silent)
+        stop.click(_with_session(gr, studio.stop), None, None, **silent)
         # Who closes the page does not wait for the film any more.
-        blocks.unload(_stopper(gr, studio))
+        blocks.unload(_with_session(gr, studio.stop))
     return blocks
 
 
@@ -185,16 +187,20 @@ def _maker(gr: Any, studio: Studio) -> Callable[..., Iterator[tuple[Any, str, st
                     )
         except Stopped:
             yield None, note_html("Stopped; nothing was kept."), ""
-        except (ValueError, OSError, RuntimeError, ImportError) as error:
+        except Exception as error:
+            if not is_mendable(error):
+                raise
             yield None, error_html(sentence(error)), ""
 
     make.__annotations__["request"] = gr.Request
     return make
 
 
-def _stopper(gr: Any, studio: Studio) -> Callable[..., None]:
-    def stop(request: Any) -> None:
-        studio.stop(str(request.session_hash))
+def _with_session(gr: Any, tell: Callable[[str], None]) -> Callable[..., None]:
+    """Return what tells a function whose page it was."""
 
-    stop.__annotations__["request"] = gr.Request
-    return stop
+    def told(request: Any) -> None:
+        tell(str(request.session_hash))
+
+    told.__annotations__["request"] = gr.Request
+    return told

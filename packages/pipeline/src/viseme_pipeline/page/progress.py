@@ -45,7 +45,8 @@ def watched(
 ) -> Generator[Progress | Film, None, None]:
     """Yield how far a film is, and at last the film.
 
-    Ends the work if the caller ends first.
+    Ends the work if the caller ends first, without waiting for it: a page that is closed closes
+    this where everybody else's pages are answered. What the work leaves is its own to remove.
 
     Args:
         make: Makes the film, and calls what it is given with frames done and their total.
@@ -78,6 +79,9 @@ def watched(
         yield Progress(done=0, total=0, took_sec=0)
         while True:
             item = _newest(news)
+            if not isinstance(item, Progress):
+                # It said its last word: this takes no time.
+                thread.join()
             if isinstance(item, BaseException):
                 raise item
             yield item
@@ -86,7 +90,6 @@ def watched(
             time.sleep(_EVERY_SEC)
     finally:
         stop.set()
-        thread.join()
 
 
 def _newest(

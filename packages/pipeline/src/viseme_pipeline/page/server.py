@@ -103,8 +103,15 @@ def _launch(gr: Any, blocks: Any, config: ServeConfig) -> None:
 def _surroundings(folder: Path) -> Iterator[None]:
     """Keep Gradio to itself: no network, and its files in a folder that is removed."""
     # It asks its own server whether it stands, which a proxy could not answer.
-    reached = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
-    wanted = {**_QUIET, "GRADIO_TEMP_DIR": str(folder / "cache"), "NO_PROXY": reached}
+    # Some libraries read the one name, some the other.
+    known = [os.environ.get(name) for name in ("NO_PROXY", "no_proxy")]
+    reached = ",".join(filter(None, [*known, "127.0.0.1", "localhost"]))
+    wanted = {
+        **_QUIET,
+        "GRADIO_TEMP_DIR": str(folder / "cache"),
+        "NO_PROXY": reached,
+        "no_proxy": reached,
+    }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

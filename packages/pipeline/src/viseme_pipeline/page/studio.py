@@ -3,7 +3,8 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -23,12 +24,14 @@ from viseme_pipeline.page.checks import (
     check_voice,
 )
 from viseme_pipeline.page.config import ServeConfig
-from viseme_pipeline.page.progress import OnFrames, Progress, watched
+from viseme_pipeline.page.progress import OnFrames, Progress, Stopped, watched
 from viseme_pipeline.stages import load_chain
 from viseme_pipeline.voice import open_voice
 from viseme_pipeline.wishes import Wishes
 
 FILM_NAME = "talking.mp4"
+# A film that is to end does so at its next frames; longer nobody waits when the page ends.
+_LAST_FRAMES_SEC = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,9 @@ class Studio:
         self._config = config
         self._folder = folder
         self._one_at_a_time = threading.Lock()
+        self._expected: dict[str, threading.Event] = {}
         self._running: dict[str, threading.Event] = {}
+        self._is_closed = threading.Event()
         choice = ChainChoice(
             pretrained=None,
             motion=config.motion,
@@ -82,8 +87,18 @@ class Studio:
         self._chains: dict[str, TalkingFace] = {config.preset: load_chain(choice)}
         self._choice = choice
 
-    def make(self, order: Order, session: str) -> Iterator[Progress | Made]:
+    def expect(self, session: str) -> None:
+        """Note that somebody's order is on its way, so that it can be stopped while it waits.
+
+        Args:
+            session: Whose.
+        """
+        self._expected[session] = threading.Event()
+
+    def make(self, order: Order, session: str) -> Generator[Progress | Made, None, None]:
         """Yield how far a film is, and at last the film; its file goes when the caller goes on.
+
+        A caller that ends first waits for nothing: the work ends, and removes its file, by itself.
 
         Args:
             order: What was chosen.
@@ -91,44 +106,66 @@ class Studio:
 
         Raises:
             ValueError: If the order cannot be fulfilled; it says why.
-            Stopped: If it was stopped.
+            Stopped: If it was stopped, also before it began.
         """
-        wishes = to_wishes(order)
-        preset = _preset(order.preset)
-        picture = check_picture(order.picture, self._config)
-        voice = check_voice(order.voice, self._config)
-        silent = open_voice(voice).is_silent
+        stop = self._expected.pop(session, None) or threading.Event()
+        self._running[session] = stop
         folder = Path(tempfile.mkdtemp(prefix="film-", dir=self._folder))
-        stop = threading.Event()
-
-        def film(on_frames: OnFrames) -> Film:
-            out = folder / FILM_NAME
-            chain = self._chain(preset)
-            return chain.generate(voice, picture, out=out, wishes=wishes, on_frames=on_frames)
-
         try:
-            with self._one_at_a_time:
-                self._running[session] = stop
-                for news in watched(film, stop):
-                    if isinstance(news, Progress):
-                        yield news
+            self._check(stop)
+            wishes = to_wishes(order)
+            preset = _preset(order.preset)
+            picture = check_picture(order.picture, self._config)
+            voice = check_voice(order.voice, self._config)
+            silent = open_voice(voice).is_silent
+
+            def film(on_frames: OnFrames) -> Film:
+                with self._one_at_a_time:
+                    try:
+                        self._check(stop)
+                        chain = self._chain(preset)
+                        self._check(stop)
+                        out = folder / FILM_NAME
+                        return chain.generate(
+                            voice, picture, out=out, wishes=wishes, on_frames=on_frames
+                        )
+                    finally:
+                        if stop.is_set():
+                            shutil.rmtree(folder, ignore_errors=True)
+
+            with closing(watched(film, stop)) as news:
+                for item in news:
+                    if isinstance(item, Progress):
+                        yield item
                     else:
                         remark = "The voice is silent: nothing is said in it." if silent else ""
-                        yield Made(film=news, marks=read_marks(news.path), remark=remark)
+                        yield Made(film=item, marks=read_marks(item.path), remark=remark)
         finally:
-            self._running.pop(session, None)
+            # Whoever comes last removes it: here, or where the film was made.
+            stop.set()
+            if self._running.get(session) is stop:
+                del self._running[session]
             shutil.rmtree(folder, ignore_errors=True)
 
     def stop(self, session: str) -> None:
-        """End the film of somebody, if one is being made."""
-        stop = self._running.get(session)
-        if stop is not None:
-            stop.set()
+        """End the film of somebody, if one is being made or waits to be."""
+        for orders in (self._expected, self._running):
+            stop = orders.get(session)
+            if stop is not None:
+                stop.set()
 
     def stop_all(self) -> None:
-        """End whatever is being made."""
-        for stop in list(self._running.values()):
+        """End whatever is being made, begin nothing more, and wait until its files are removed."""
+        self._is_closed.set()
+        for stop in [*self._expected.values(), *self._running.values()]:
             stop.set()
+        if self._one_at_a_time.acquire(timeout=_LAST_FRAMES_SEC):
+            self._one_at_a_time.release()
+
+    def _check(self, stop: threading.Event) -> None:
+        if stop.is_set() or self._is_closed.is_set():
+            stop.set()
+            raise Stopped
 
     def _chain(self, preset: PresetName) -> TalkingFace:
         if preset not in self._chains:

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _LEVELS = 6
+BLOCK_PX = 2 ** (_LEVELS - 1)
+"""Side of the largest blocks that a picture is averaged over."""
 
 
 def continued(picture_3hw: Tensor, share_hw: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from viseme_face.coverage import Window, cover_outline
+from viseme_face.coverage import Window, cover_outline, window_around
 from viseme_face.eyes import EYES
 from viseme_face.layouts import AROUND_LIPS, LIP_OUTER
 from viseme_face.light import to_linear
@@ -16,6 +16,8 @@ _SKIN = (0.50, 0.32, 0.24)
 _WHITE_OF_EYES = 0.6
 # Saturation of skin in an ordinary colour photograph, at least.
 _COLOURFUL = 0.3
+# Room around what is looked at, so that its borders are outside of it.
+_ROOM_PX = 2
 
 
 class PortraitLight(NamedTuple):
@@ -46,18 +48,21 @@ def light_of(picture_3HW: Tensor, source_K2: Tensor) -> PortraitLight:
         picture_3HW: The portrait, sRGB from 0 to 1.
         source_K2: Its `mp478` points in pixels.
     """
-    linear_3HW = to_linear(picture_3HW)
-    around_HW = share_inside(source_K2, AROUND_LIPS, picture_3HW.shape[-1])
-    lips_HW = share_inside(source_K2, LIP_OUTER, picture_3HW.shape[-1])
-    skin_HW = (around_HW - lips_HW).clamp(0, 1)
-    skin_3 = (linear_3HW * skin_HW).sum((1, 2)) / skin_HW.sum().clamp_min(1e-3)
+    size = picture_3HW.shape[-1]
+    # Only what is looked at is turned into light: a clip has a new portrait in every picture.
+    window = window_around(source_K2[None, list(AROUND_LIPS)], _ROOM_PX, size)
+    around_hw = share_in(source_K2, AROUND_LIPS, window)
+    skin_hw = (around_hw - share_in(source_K2, LIP_OUTER, window)).clamp(0, 1)
+    linear_3hw = to_linear(cut_out(picture_3HW, window))
+    skin_3 = (linear_3hw * skin_hw).sum((1, 2)) / skin_hw.sum().clamp_min(1e-3)
     high, low = skin_3.max(), skin_3.min()
     saturation = ((high - low) / high.clamp_min(1e-3) / _COLOURFUL).clamp(0, 1)
     albedo_3 = skin_3.new_tensor(_SKIN)
     bright = luminance(skin_3, 0) / luminance(albedo_3, 0)
     for ring, _ in EYES:
-        eye_HW = share_inside(source_K2, ring, picture_3HW.shape[-1])
-        inside_M = luminance(linear_3HW, 0)[0][eye_HW > 0.9]
+        window = window_around(source_K2[None, list(ring)], _ROOM_PX, size)
+        eye_3hw = to_linear(cut_out(picture_3HW, window))
+        inside_M = luminance(eye_3hw, 0)[0][share_in(source_K2, ring, window) > 0.9]
         # Dark skin in good light and fair skin in the dark look alike; the white of eyes does not.
         if len(inside_M) >= 8:
             bright = torch.maximum(bright, inside_M.quantile(0.85) / _WHITE_OF_EYES)
@@ -67,7 +72,26 @@ def light_of(picture_3HW: Tensor, source_K2: Tensor) -> PortraitLight:
     return PortraitLight(white_3, saturation)
 
 
+def share_in(source_K2: Tensor, ring: tuple[int, ...], window: Window) -> Tensor:
+    """Return the share of each pixel of a window of the portrait inside a ring of its mesh, (h, w).
+
+    Args:
+        source_K2: `mp478` points in pixels of the portrait.
+        ring: Points of the ring.
+        window: Where to look.
+    """
+    return cover_outline(source_K2[None, list(ring)], window).share_Thw[0]
+
+
 def share_inside(source_K2: Tensor, ring: tuple[int, ...], size: int) -> Tensor:
     """Return the share of each pixel of the portrait inside a ring of its mesh, (H, W)."""
-    zero = torch.zeros(1, dtype=torch.long, device=source_K2.device)
-    return cover_outline(source_K2[None, list(ring)], Window(zero, zero, size, size)).share_Thw[0]
+    window = window_around(source_K2[None, list(ring)], _ROOM_PX, size)
+    share_HW = source_K2.new_zeros(size, size)
+    cut_out(share_HW, window)[:] = share_in(source_K2, ring, window)
+    return share_HW
+
+
+def cut_out(picture_HW: Tensor, window: Window) -> Tensor:
+    """Return the part of one picture (..., H, W) that a window shows; it shares its memory."""
+    left, top = int(window.left_T), int(window.top_T)
+    return picture_HW[..., top : top + window.height, left : left + window.width]

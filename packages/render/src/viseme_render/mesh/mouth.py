@@ -5,6 +5,8 @@ to the skull, the lower one turns with the jaw, and both are laid over drawn tee
 cavity in the light of the photograph. Nothing is fixed to the lips, so nothing swims.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,8 +18,8 @@ from viseme_face.light import to_linear, to_srgb
 from viseme_face.mouth import MouthShape, MouthStyle, draw_inside, jaw_angle, place_mouth
 from viseme_face.pose import pose_vertices, project
 from viseme_face.regions import close_lips
-from viseme_render.mesh.fill import blurred, continued
-from viseme_render.mesh.light import PortraitLight, luminance
+from viseme_render.mesh.fill import BLOCK_PX, blurred, continued
+from viseme_render.mesh.light import PortraitLight, cut_out, luminance
 
 _LIP_MIDDLES = (13, 14)
 # The lower lip hides the lower teeth up to this far below their edge, as an angle of the jaw.
@@ -29,6 +31,8 @@ _DIM_BEHIND = 0.6
 _SHADE_PX = 0.02
 # A portrait whose lips are less than so many pixels apart shows nothing of its mouth.
 _MIN_GAP_PX = 2.0
+# So much beside the mouth, over its width, may come to lie between lips that open further.
+_REACH = 0.6
 
 
 class PortraitMouth:
@@ -59,7 +63,7 @@ class PortraitMouth:
         self._size = picture_3HW.shape[-1]
         self._pose_6 = pose_6
         self._jaw = self._jaw_angle(points_K3[None])[0]
-        self._own_5HW = self._cut(picture_3HW, points_K3)
+        self._own = self._cut(picture_3HW, points_K3)
 
     def layer(self, points_TK3: Tensor, screen_TK2: Tensor, pose_T6: Tensor) -> Layer:
         """Return the inside of the mouth in sRGB from 0 to 1, covering what the lips leave open.
@@ -75,9 +79,9 @@ class PortraitMouth:
         rays = rays_through(window, pose_T6, self._size)
         jaw_T = self._jaw_angle(points_TK3)
         color_T3hw = self._drawn(rays, lips, window, jaw_T)
-        if self._own_5HW is not None:
+        if self._own is not None:
             for part, turn_T in ((4, self._jaw - jaw_T), (3, None)):
-                own_T5hw = self._own(rays, turn_T)
+                own_T5hw = self._seen(rays, turn_T)
                 color_T3hw = torch.lerp(color_T3hw, own_T5hw[:, :3], own_T5hw[:, part, None])
         return Layer(window, color_T3hw, lips.share_Thw)
 
@@ -114,29 +118,32 @@ class PortraitMouth:
         lip_T = _LOWER_GAIN * lip_T + _LOWER_HIDE
         return torch.maximum(jaw_angle(points_TK3, self._shape), lip_T)
 
-    def _cut(self, picture_3HW: Tensor, points_K3: Tensor) -> Tensor | None:
-        """Return the portrait with where its upper and lower inside are, None if it shows none."""
+    def _cut(self, picture_3HW: Tensor, points_K3: Tensor) -> "_Own | None":
+        """Return what the portrait shows of its mouth's inside, None if it shows nothing."""
         size = self._size
         screen_K2 = size * project(pose_vertices(points_K3, self._pose_6))
         outline_1K2 = screen_K2[None, list(LIP_INNER)]
-        zero = torch.zeros(1, dtype=torch.long, device=screen_K2.device)
-        lips = cover_outline(outline_1K2, Window(zero, zero, size, size))
+        width_px = float((outline_1K2.amax(1) - outline_1K2.amin(1)).amax())
+        window = _aligned(window_around(outline_1K2, _REACH * width_px, size), size)
+        lips = cover_outline(outline_1K2, window)
         if float(lips.share_Thw.sum(1).max()) < _MIN_GAP_PX:
             return None
-        rows_H1 = torch.arange(size, device=screen_K2.device)[:, None] + 0.5
-        height_W = (lips.bottom_Tw - lips.top_Tw)[0]
-        down_HW = ((rows_H1 - lips.top_Tw[0]) / height_W.clamp_min(1e-3)).nan_to_num(0, 0, 0)
-        known_HW = _shrunk(lips.share_Thw[0])
-        cut = _darkest(luminance(to_linear(picture_3HW), 0)[0], known_HW, down_HW)
+        height_w = (lips.bottom_Tw - lips.top_Tw)[0]
+        from_top_hw = window.rows[0][:, None] - lips.top_Tw[0]
+        down_hw = (from_top_hw / height_w.clamp_min(1e-3)).nan_to_num(0, 0, 0)
+        known_hw = _shrunk(lips.share_Thw[0])
+        shown_3hw = cut_out(picture_3HW, window)
+        cut = _darkest(luminance(to_linear(shown_3hw), 0)[0], known_hw, down_hw)
         # A soft cut, two pixels wide.
-        above_HW = ((cut - down_HW) * height_W.clamp(min=0, max=size) / 2 + 0.5).clamp(0, 1)
-        below_HW = 1 - above_HW if cut < 1 else torch.zeros_like(above_HW)
+        above_hw = ((cut - down_hw) * height_w.clamp(min=0, max=size) / 2 + 0.5).clamp(0, 1)
+        below_hw = 1 - above_hw if cut < 1 else torch.zeros_like(above_hw)
         # What lies behind the lips looks like what shows beside it.
-        return torch.cat([continued(picture_3HW, known_HW), above_HW[None], below_HW[None]])
+        patch_5hw = torch.cat([continued(shown_3hw, known_hw), above_hw[None], below_hw[None]])
+        return _Own(patch_5hw, int(window.left_T), int(window.top_T))
 
-    def _own(self, rays: Rays, turn_T: Tensor | None) -> Tensor:
+    def _seen(self, rays: Rays, turn_T: Tensor | None) -> Tensor:
         """Return the portrait and its cut where the rays meet the plane of its front teeth."""
-        assert self._own_5HW is not None
+        assert self._own is not None
         ox, oy, oz = (axis[:, None, None] for axis in rays.origin_T3.unbind(1))
         dx, dy, dz = rays.direction_T3hw.unbind(1)
         depth = (self._shape.origin_3[2] - oz) / dz
@@ -144,10 +151,43 @@ class PortraitMouth:
         if turn_T is not None:
             point_Thw3 = _turned(point_Thw3, self._shape, turn_T)
         flat_TN3 = pose_vertices(point_Thw3.flatten(1, 2), self._pose_6)
-        grid_Thw2 = 2 * project(flat_TN3).view(*point_Thw3.shape[:3], 2) - 1
+        pixel_Thw2 = self._size * project(flat_TN3).view(*point_Thw3.shape[:3], 2)
+        return self._own.at(pixel_Thw2)
+
+
+class _Own(NamedTuple):
+    """Part of a portrait around its mouth, and where in it the upper and the lower inside are."""
+
+    patch_5hw: Tensor
+    left: int
+    top: int
+
+    def at(self, pixel_Thw2: Tensor) -> Tensor:
+        """Return what lies at places of the portrait in pixels; beyond the part, what ends it."""
+        height, width = self.patch_5hw.shape[-2:]
+        corner_2 = pixel_Thw2.new_tensor([self.left, self.top])
+        grid_Thw2 = 2 * (pixel_Thw2 - corner_2) / pixel_Thw2.new_tensor([width, height]) - 1
         return F.grid_sample(
-            self._own_5HW.expand(len(grid_Thw2), -1, -1, -1), grid_Thw2, align_corners=False
+            self.patch_5hw.expand(len(grid_Thw2), -1, -1, -1),
+            grid_Thw2,
+            padding_mode="border",
+            align_corners=False,
         )
+
+
+def _aligned(window: Window, size: int) -> Window:
+    """Return a window that begins and ends where the blocks of `continued` do, or at the border."""
+    left, top = int(window.left_T) // BLOCK_PX * BLOCK_PX, int(window.top_T) // BLOCK_PX * BLOCK_PX
+    right, bottom = (
+        min(size, -(-(int(first) + length) // BLOCK_PX) * BLOCK_PX)
+        for first, length in ((window.left_T, window.width), (window.top_T, window.height))
+    )
+    return Window(
+        torch.full_like(window.left_T, left),
+        torch.full_like(window.top_T, top),
+        bottom - top,
+        right - left,
+    )
 
 
 def _turned(point_Thw3: Tensor, shape: MouthShape, turn_T: Tensor) -> Tensor:

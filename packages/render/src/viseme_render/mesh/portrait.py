@@ -1,5 +1,7 @@
 """One portrait, ready to be drawn in any motion: what is constant is worked out once."""
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,6 +16,7 @@ from viseme_face.shading import interpolate
 from viseme_render.mesh.eyes import PortraitEyes
 from viseme_render.mesh.light import light_of
 from viseme_render.mesh.mouth import PortraitMouth
+from viseme_render.mesh.sheet import topology
 from viseme_render.mesh.warp import Moved, PortraitWarp
 
 # Frames drawn at a time: more fall out of the processor's cache.
@@ -35,7 +38,7 @@ class MeshPortrait:
         self.picture_3HW = (reference.frame_3HW + 1) / 2
         self.size = self.picture_3HW.shape[-1]
         self.warp = PortraitWarp(reference, model)
-        self._neighbours_P3 = edge_neighbours(self.warp.triangles_P3).to(reference.pose.device)
+        self._neighbours_P3 = _neighbours().to(reference.pose.device)
         points_K3, pose_6 = self.warp.points_K3, reference.pose
         source_K2 = self.size * project(pose_vertices(points_K3, pose_6))
         about = (
@@ -121,6 +124,12 @@ class MeshPortrait:
             self._neighbours_P3,
         )
         return frames_THW3.permute(0, 3, 1, 2).contiguous()
+
+
+@cache
+def _neighbours() -> Tensor:
+    """Return the triangles beside each triangle of the sheet, which all portraits share."""
+    return edge_neighbours(topology().triangles_P3)
 
 
 def _lay_over(frames_T3HW: Tensor, layer: Layer) -> None:
