@@ -1,5 +1,6 @@
 """Training and scoring the sync network from the command line, on synthetic speakers."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from viseme_eval.functional.sync import cosine_offset
 from viseme_eval.syncnet import load_sync_network
 from viseme_eval.syncnet.cli import main, score_table
 from viseme_eval.syncnet.config import SyncConfig
-from viseme_eval.syncnet.datamodule import MixedSource, SyncDataConfig, SyncDataModule, whole_clips
+from viseme_eval.syncnet.datamodule import SyncDataConfig, SyncDataModule, whole_clips
 from viseme_eval.syncnet.module import SyncModule
 from viseme_eval.syncnet.scoring import with_offset
 
@@ -130,12 +131,16 @@ def test_another_folder_is_mixed_into_training_as_often_as_it_is_told(folder):
     assert len(mixed._dataset("val", 0)) == len(alone._dataset("val", 0))
 
 
-def test_folders_that_were_heard_differently_are_not_mixed(folder):
-    first, second = (data_of(folder).source("train") for _ in range(2))
-    second.audio["logmel"] = {"kind": "hubert", "path": "x"}
+def test_folders_that_were_heard_differently_are_not_mixed(folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "manifest.parquet").symlink_to(folder / "manifest.parquet")
+    facts = json.loads((folder / "dataset.json").read_text())
+    facts["audio"]["logmel"] = {"kind": "hubert", "path": "x"}
+    (other / "dataset.json").write_text(json.dumps(facts))
 
     with pytest.raises(ValueError, match="prepare both alike"):
-        MixedSource(first, second, repeats=1, audio="logmel")
+        data_of(folder, also=str(other)).source("train")
 
 
 def validated(module, batches):

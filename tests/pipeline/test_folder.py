@@ -2,11 +2,23 @@ import json
 
 import pytest
 import torch
+from transformers import WhisperConfig, WhisperModel
 
-from viseme_core.checkpoint import load_stage, save_stage
+from viseme_core.audio import PretrainedConfig, build_encoder
+from viseme_core.checkpoint import StageHeader, load_stage, save_stage
+from viseme_core.config import to_plain
+from viseme_core.train.systems import stored_config
+from viseme_core.types import AudioClip
+from viseme_face import MorphableModel
+from viseme_motion.build import build_model
+from viseme_motion.config import MotionConfig, pinned
+from viseme_motion.disenttalk.config import DisentTalkConfig
+from viseme_motion.listener.config import ListenerConfig
 from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.default import default_folder
 from viseme_pipeline.folder import INDEX, StageFiles, read_folder, save_folder
+
+FACE = MorphableModel.builtin()
 
 
 def test_a_chain_comes_back_from_its_folder_with_the_same_weights(tmp_path, chain):
@@ -58,3 +70,68 @@ def test_a_folder_that_holds_no_chain_is_refused_by_what_is_wrong(tmp_path, inde
         (tmp_path / INDEX).write_text(text)
     with pytest.raises(ValueError, match=message):
         read_folder(tmp_path)
+
+
+@pytest.fixture
+def hears_by_whisper(tmp_path):
+    """Return a motion stage that hears through a tiny speech model in a folder."""
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2}
+    decoder = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 8}
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    whisper = WhisperModel(
+        WhisperConfig(
+            **sizes, **decoder, **ids, encoder_ffn_dim=24, vocab_size=8, max_source_positions=120
+        )
+    )
+    whisper.save_pretrained(tmp_path / "speech")
+    audio = PretrainedConfig(kind="whisper", path=str(tmp_path / "speech"), window=40, context=10)
+    audio = build_encoder(audio).pinned_config
+    listens = ListenerConfig(members=1, dim=8, audio=audio, audio_dim=16)
+    config = pinned(
+        MotionConfig(
+            system="disenttalk",
+            audio=audio,
+            audio_dim=16,
+            listens=listens,
+            disenttalk=DisentTalkConfig(num_blocks=1, dim=8, num_heads=2, sync=False),
+        ),
+        FACE.name,
+    )
+    header = StageHeader(
+        stage="motion",
+        system="disenttalk",
+        config=stored_config(config),
+        audio=to_plain(audio),
+        face_model=FACE.name,
+    )
+    save_stage(tmp_path / "motion.safetensors", build_model(config, FACE).state_dict(), header)
+    return tmp_path / "motion.safetensors"
+
+
+def test_a_chain_takes_its_speech_model_along_and_forgets_where_it_lay(tmp_path, hears_by_whisper):
+    files = StageFiles(motion=hears_by_whisper)
+    first = TalkingFace.from_stages(files, preset="direct", device="cpu")
+    first.save_pretrained(tmp_path / "saved", half=False)
+    sound = AudioClip(0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(1)))
+    one = first.motion(sound, seed=3).expression
+    (tmp_path / "speech").rename(tmp_path / "elsewhere")
+    again = TalkingFace.from_pretrained(tmp_path / "saved", device="cpu")
+    other = again.motion(sound, seed=3).expression
+    assert torch.equal(one, other)
+    for file in (tmp_path / "saved").rglob("*"):
+        assert str(tmp_path).encode() not in (file.read_bytes() if file.is_file() else b"")
+
+
+def test_a_chain_that_lost_its_speech_model_says_so(tmp_path, hears_by_whisper):
+    save_folder(tmp_path / "saved", StageFiles(motion=hears_by_whisper), preset="direct")
+    (tmp_path / "saved/hearing/model.safetensors").unlink()
+    with pytest.raises(ValueError, match="speech model 'hearing', which is not there"):
+        read_folder(tmp_path / "saved")
+
+
+def test_a_speech_model_that_was_moved_can_be_named(tmp_path, hears_by_whisper):
+    (tmp_path / "speech").rename(tmp_path / "moved")
+    files = StageFiles(motion=hears_by_whisper, hearing=tmp_path / "moved")
+    chain = TalkingFace.from_stages(files, preset="direct", device="cpu")
+    assert chain.motion.encoder.encode(torch.zeros(16000)).shape == (25, 16)

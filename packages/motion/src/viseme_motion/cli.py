@@ -16,6 +16,7 @@ from pathlib import Path
 
 from jsonargparse import auto_cli
 
+from viseme_core.audio.shorten import shorten_whisper
 from viseme_core.train.cli import StageCLI, offer
 from viseme_core.train.refusal import EXIT_CODE, is_mendable, refuse
 from viseme_data.clips import read_clip
@@ -71,6 +72,7 @@ COMMANDS = {
     "listener fit": "train the listener, which says what a voice tells of its face, from minutes",
     "listener test": "how its lips follow the voices of the test clips, also of wrong ones",
     "subspaces": "choose the expression directions of lips and eyes (DisentTalk Eq. 1, 2)",
+    "shorten": "write the first blocks of a Whisper encoder, small enough to ship",
     "reproduce": "train both systems and every ablation, and write the papers' tables anew",
 }
 _EXAMPLES = (
@@ -138,7 +140,21 @@ def reproduce(
     print(table.read_text())
 
 
-FUNCTIONS = {command.__name__: command for command in (subspaces, reproduce)}
+def shorten(source: str, out: Path, blocks: int = 2, half: bool = True) -> None:
+    """Write the first blocks of a Whisper encoder, as audio encoder of a size that can be shipped.
+
+    Args:
+        source: Folder or hub id of the whole model.
+        out: Folder to write.
+        blocks: Blocks to keep; the second of tiny.en knows best how mouths move.
+        half: Store the weights in 16 bits.
+    """
+    folder = shorten_whisper(source, out, blocks=blocks, is_half=half)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"wrote {folder}: {size / 1e6:.1f} MB")
+
+
+FUNCTIONS = {command.__name__: command for command in (subspaces, shorten, reproduce)}
 
 
 def main(args: Sequence[str] | None = None) -> None:

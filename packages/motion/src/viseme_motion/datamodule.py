@@ -1,12 +1,14 @@
 """What the motion stage trains on: prepared clips, or synthetic speakers made on the fly."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch.utils.data import DataLoader
 
-from viseme_data.datamodule import ClipDataModule, DataConfig
+from viseme_data.datamodule import ClipDataModule, DataConfig, open_source
+from viseme_data.joined import JoinedSource
 from viseme_data.manifest import Split
+from viseme_data.sources import Source
 from viseme_data.synthetic.config import SynthesizeConfig
 from viseme_motion.scaling import RunningMoments
 
@@ -32,6 +34,11 @@ class MotionDataConfig:
     path: str | None = None
     """Folder of prepared clips or shards; left out, synthetic speakers are made and kept in
     `synthetic_path`."""
+    also: tuple[str, ...] = ()
+    """Other folders of prepared clips or shards whose train split is trained on too; they must have
+    the same face model and audio feature. Validation and test keep to `path`."""
+    also_repeats: int = 1
+    """How often each segment of these counts in an epoch."""
     synthetic_path: str = "runs/data/motion"
     """Where synthetic speakers are kept; a later run with the same settings finds them there."""
     synthetic: SpeakersConfig = field(default_factory=SpeakersConfig)
@@ -52,6 +59,10 @@ class MotionDataConfig:
     num_workers: int = 2
     """Loader processes."""
 
+    def __post_init__(self) -> None:
+        if self.also_repeats < 1:
+            raise ValueError(f"data.also_repeats must be at least 1, got {self.also_repeats}")
+
 
 class MotionDataModule(ClipDataModule):
     """Windows of motion and sound.
@@ -62,6 +73,7 @@ class MotionDataModule(ClipDataModule):
 
     def __init__(self, config: MotionDataConfig) -> None:
         self.motion_config = config
+        self._joined: JoinedSource | None = None
         super().__init__(
             DataConfig(
                 path=config.path or config.synthetic_path,
@@ -76,6 +88,18 @@ class MotionDataModule(ClipDataModule):
                 num_workers=config.num_workers,
             )
         )
+
+    def source(self, split: Split) -> Source:
+        """Return the clips of a split; those for training with what `also` names."""
+        config = self.motion_config
+        if split != "train" or not config.also:
+            return super().source(split)
+        if self._joined is None:
+            others = [open_source(replace(self.config, path=path), split) for path in config.also]
+            self._joined = JoinedSource(
+                super().source(split), others, audio=config.audio, repeats=config.also_repeats
+            )
+        return self._joined
 
     def prepare_data(self) -> None:
         """Make the synthetic speakers where no data are given."""

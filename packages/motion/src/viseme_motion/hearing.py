@@ -7,9 +7,11 @@ needs hours of training to find out. A few convolutions give it a start.
 Letters: B batch, T frames, A audio-feature width, D width.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from viseme_core.types import NUM_EXPRESSION
 from viseme_motion.listener.config import ListenerConfig
 from viseme_motion.listener.model import NUM_TARGETS, ListenerModel
 
@@ -77,6 +79,19 @@ class ListenedSound(nn.Module):
     def forward(self, audio_BTA: Tensor, mask_BT: Tensor) -> Tensor:
         """Return movements (B, T, Y) in units of their spread."""
         return self.listener(audio_BTA, mask_BT)
+
+
+class Said(nn.Linear):
+    """The face that a listener's words amount to, so that a network has the rest to explain.
+
+    It begins with the coefficients as they were said, which are in units of their spread as well.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NUM_TARGETS, NUM_EXPRESSION)
+        with torch.no_grad():
+            nn.init.zeros_(self.bias)
+            self.weight.copy_(torch.eye(NUM_TARGETS)[-NUM_EXPRESSION:])
 
 
 def build_hearing(

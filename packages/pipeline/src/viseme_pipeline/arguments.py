@@ -38,10 +38,13 @@ class ChainChoice:
     preset: PresetName | None
     device: str | None
     system: str | None = None
+    hearing: str | None = None
 
     def __post_init__(self) -> None:
         if self.pretrained is not None and (self.motion or self.pose_from):
             raise ValueError("--pretrained names all stages; leave --motion and --pose-from out")
+        if self.hearing is not None and self.motion is None:
+            raise ValueError("--hearing is what the stage of --motion hears with; name that too")
         if self.pose_from is not None and self.motion is None:
             raise ValueError("--pose-from gives pose to the stage of --motion; name that one too")
 
@@ -85,6 +88,9 @@ def generate_parser() -> Parser:
     )
     stages.add_argument("--motion", help="motion stage: file, checkpoint or folder of a run")
     stages.add_argument("--pose-from", help="FD2Talk stage that moves the head beside DisentTalk")
+    stages.add_argument(
+        "--hearing", help="folder of the speech model that --motion hears with, if it was moved"
+    )
     stages.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
     stages.add_argument("--pretrained", help="folder that save_pretrained wrote, with all stages")
     stages.add_argument(

@@ -91,7 +91,11 @@ class TalkingFace:
         """
         device = checked_device(device)
         motion = MotionGenerator.from_checkpoint(
-            files.motion, pose_from=files.pose, preset=preset, device=device
+            files.motion,
+            pose_from=files.pose,
+            audio_path=None if files.hearing is None else str(files.hearing),
+            preset=preset,
+            device=device,
         )
         renderer = (
             MeshRenderer(device=device)

@@ -2,19 +2,21 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
 
-from viseme_core.checkpoint import load_stage, save_stage
+from viseme_core.checkpoint import StageHeader, load_stage, read_header, save_stage
 from viseme_motion.presets import PresetName
 
 INDEX = "viseme.json"
 FORMAT = "viseme-chain"
 VERSION = 1
 MESH = "mesh"
+HEARING = "hearing"
+_SPEECH_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 Role = Literal["motion", "pose", "renderer"]
 # Stage that a file of each role must hold.
 _STAGES: dict[Role, str] = {"motion": "motion", "pose": "motion", "renderer": "render"}
@@ -30,6 +32,8 @@ class StageFiles:
     """FD2Talk, for pose beside a system that makes none."""
     renderer: Path | None = None
     """Stage of a renderer with weights; None is the mesh renderer."""
+    hearing: Path | None = None
+    """Folder of the speech model that the motion hears with, if not where it lay in training."""
 
     def items(self) -> list[tuple[Role, Path]]:
         """Return the roles that have a file."""
@@ -56,18 +60,25 @@ def save_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     stages: dict[str, str] = {"renderer": MESH}
+    hearing = _speech_model(files)
     for role, path in files.items():
         found = load_stage(path, stage=_STAGES[role])
         stages[role] = f"{role}.safetensors"
         save_stage(
             folder / stages[role],
             found.tensors,
-            found.header,
+            found.header if hearing is None else _heard_here(found.header),
             dtype=torch.float16 if half else None,
         )
+    index = {"format": FORMAT, "version": VERSION, "preset": preset, "stages": stages}
+    if hearing is not None:
+        index["hearing"] = HEARING
+        (folder / HEARING).mkdir(exist_ok=True)
+        for name in _SPEECH_FILES:
+            if (hearing / name).is_file() and hearing.resolve() != (folder / HEARING).resolve():
+                shutil.copyfile(hearing / name, folder / HEARING / name)
     if card is not None and card.resolve() != (folder / "card.md").resolve():
         shutil.copyfile(card, folder / "card.md")
-    index = {"format": FORMAT, "version": VERSION, "preset": preset, "stages": stages}
     # Last: a folder with an index is whole.
     (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 
@@ -94,7 +105,37 @@ def read_folder(folder: Path) -> tuple[StageFiles, PresetName]:
     for path in files.values():
         if not path.is_file():
             raise ValueError(f"{folder / INDEX} names {path.name!r}, which is not there; copy it")
-    return StageFiles(**cast(Any, files)), index["preset"]
+    hearing = None
+    if index.get("hearing") is not None:
+        hearing = folder / str(index["hearing"])
+        if not (hearing / "model.safetensors").is_file():
+            raise ValueError(
+                f"{folder / INDEX} names the speech model {hearing.name!r}, which is not there; "
+                f"copy it"
+            )
+    return StageFiles(**cast(Any, files), hearing=hearing), index["preset"]
+
+
+def _speech_model(files: StageFiles) -> Path | None:
+    """Return the folder of the speech model that the motion hears with, if it lies in one."""
+    if files.hearing is not None:
+        return files.hearing
+    audio = read_header(files.motion, stage="motion").audio or {}
+    # A hub id is not a folder here: whoever uses the chain fetches it anew.
+    found = Path(str(audio.get("path") or ""))
+    return found if (found / "model.safetensors").is_file() else None
+
+
+def _heard_here(header: StageHeader) -> StageHeader:
+    """Return a stage's header with the speech model in the chain's folder."""
+
+    def moved(plain: Any) -> Any:
+        if not isinstance(plain, dict):
+            return plain
+        found = {key: moved(value) for key, value in plain.items()}
+        return {**found, "path": HEARING} if "fingerprint" in found and "path" in found else found
+
+    return replace(header, audio=moved(header.audio), config=moved(header.config))
 
 
 def _index(folder: Path) -> dict[str, Any]:

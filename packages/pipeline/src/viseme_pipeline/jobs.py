@@ -120,9 +120,9 @@ def _fingerprint(task: Task) -> str:
         file = Path(facts[name] or "")
         if file.is_file():
             facts[f"{name} stat"] = (file.stat().st_size, file.stat().st_mtime_ns)
-    for name in ("motion", "pose_from", "renderer", "pretrained"):
+    for name in ("motion", "pose_from", "renderer", "pretrained", "hearing"):
         given = Path(str(getattr(task.chain, name, None) or ""))
-        files = [given] if given.is_file() else sorted(given.glob("*.safetensors"))
+        files = [given] if given.is_file() else sorted(given.rglob("*.safetensors"))
         # Weights that were trained anew make another film.
         facts[f"{name} stat"] = [
             (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files

@@ -16,6 +16,7 @@ def ship(arguments: Sequence[str]) -> tuple[int, str]:
     parser.add_argument("folder", type=Path, help="folder to write")
     parser.add_argument("--motion", type=Path, required=True, help="motion stage")
     parser.add_argument("--pose-from", type=Path, help="FD2Talk stage for pose")
+    parser.add_argument("--hearing", type=Path, help="speech model of --motion, if it was moved")
     parser.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
     parser.add_argument("--preset", choices=get_args(PresetName), default="fast")
     parser.add_argument("--half", action="store_true", help="weights in 16 bits, half the size")
@@ -24,10 +25,11 @@ def ship(arguments: Sequence[str]) -> tuple[int, str]:
     files = StageFiles(
         motion=given.motion,
         pose=given.pose_from,
+        hearing=given.hearing,
         renderer=None if given.renderer == MESH else Path(given.renderer),
     )
     # Loading proves that the stages fit together.
     chain = TalkingFace.from_stages(files, preset=given.preset, device="cpu")
     chain.save_pretrained(given.folder, half=given.half, card=given.card)
-    size = sum(file.stat().st_size for file in given.folder.glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in given.folder.rglob("*.safetensors"))
     return 0, f"{given.folder}: {size / 1e6:.1f} MB of weights"

@@ -1,6 +1,7 @@
 """From what a user names to a chain that is loaded."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from viseme_core.checkpoint import read_header
@@ -28,13 +29,14 @@ def load_chain(choice: ChainChoice) -> TalkingFace:
             motion=Path(choice.motion),
             pose=None if choice.pose_from is None else Path(choice.pose_from),
             renderer=renderer,
+            hearing=None if choice.hearing is None else Path(choice.hearing),
         )
     else:
         folder = _embedded(choice.system) if choice.pretrained is None else Path(choice.pretrained)
         files, kept = read_folder(folder)
         preset = choice.preset or kept
         if renderer is not None:
-            files = StageFiles(motion=files.motion, pose=files.pose, renderer=renderer)
+            files = replace(files, renderer=renderer)
         if choice.pretrained is None:
             what = "default" if choice.system is None else choice.system
             logger.info("No --motion given: the embedded %s. %s", what, describe(folder))

@@ -10,6 +10,7 @@ from torch import Tensor
 from viseme_core.draws import Draws
 from viseme_core.types import Landmarks
 from viseme_data.datamodule import ClipDataModule, DataConfig, open_source
+from viseme_data.joined import JoinedSource
 from viseme_data.manifest import ClipRow, Split
 from viseme_data.sources import Piece, Source
 from viseme_data.synthetic.config import SynthesizeConfig
@@ -64,40 +65,6 @@ class SyncDataConfig:
     """Samples of each segment (at most 10 s) in an epoch."""
     num_workers: int = 2
     """Loader processes."""
-
-
-class MixedSource(Source):
-    """Two sources as one.
-
-    Args:
-        first: Clips of one.
-        second: Clips of the other, cut by the same plan.
-        repeats: How often each segment of the second counts.
-        audio: Feature that both must have from the same encoder.
-
-    Raises:
-        ValueError: If they have not.
-    """
-
-    def __init__(self, first: Source, second: Source, *, repeats: int, audio: str) -> None:
-        if first.audio.get(audio) != second.audio.get(audio):
-            raise ValueError(
-                f"{first.where} has {audio!r} from {first.audio.get(audio)!r}, {second.where} from "
-                f"{second.audio.get(audio)!r}; prepare both alike"
-            )
-        self.where = f"{first.where} and {second.where}"
-        self.split, self.plan = first.split, first.plan
-        self.face_model, self.audio = first.face_model, {audio: first.audio[audio]}
-        self.rows = [*first.rows, *second.rows]
-        later = [replace(each, clip=each.clip + len(first.rows)) for each in second.segments]
-        self.segments = first.segments + later * repeats
-        self._both = (first, second)
-
-    def open(self, index: int) -> Piece:
-        """Return the segment with this number, open for reading."""
-        first, second = self._both
-        later = index - len(first.segments)
-        return first.open(index) if later < 0 else second.open(later % len(second.segments))
 
 
 class SyncDataset(WindowDataset):
@@ -160,7 +127,7 @@ class SyncDataModule(ClipDataModule):
         if config.also_repeats < 1:
             raise ValueError(f"data.also_repeats must be at least 1, got {config.also_repeats}")
         self.sync_config = config
-        self._mixed: MixedSource | None = None
+        self._joined: JoinedSource | None = None
         super().__init__(
             DataConfig(
                 path=config.path or config.synthetic_path,
@@ -184,14 +151,14 @@ class SyncDataModule(ClipDataModule):
         config = self.sync_config
         if split != "train" or config.also is None:
             return super().source(split)
-        if self._mixed is None:
-            self._mixed = MixedSource(
+        if self._joined is None:
+            self._joined = JoinedSource(
                 super().source(split),
-                open_source(replace(self.config, path=config.also), split),
+                [open_source(replace(self.config, path=config.also), split)],
                 repeats=config.also_repeats,
                 audio=config.audio,
             )
-        return self._mixed
+        return self._joined
 
     def describe(self) -> str:
         """Return one line for the run's summary."""

@@ -15,7 +15,7 @@ from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.disenttalk.net import RegionDenoiser
 from viseme_motion.disenttalk.subspaces import Subspaces
 from viseme_motion.experts import LipExpert
-from viseme_motion.hearing import PlainHearing, heard_dim
+from viseme_motion.hearing import ListenedSound, PlainHearing, Said, heard_dim
 from viseme_motion.known import draw_window, hold
 from viseme_motion.losses import Importance, squared_error
 from viseme_motion.portrait import cut_samples, describe, nobody
@@ -64,6 +64,7 @@ class DisentTalkModel(nn.Module):
             regions = [tuple(range(self.channels))]
         heard = heard_dim(self.hearing, audio_dim)
         self.net = RegionDenoiser(regions, audio_dim, config, heard_dim=heard)
+        self.said = Said() if isinstance(self.hearing, ListenedSound) and config.velocity else None
 
     def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
         """Return `loss`, the sum of its parts `noise` (Eq. 8) and `sync` (Eq. 10, y = 1)."""
@@ -116,6 +117,8 @@ class DisentTalkModel(nn.Module):
             return found_BTC
         # v = sqrt(abar) eps - sqrt(1 - abar) x_0 and x_t give eps with no division.
         alpha_bar_B11 = self.process.alpha_bar(step_B).to(noisy)[:, None, None]
+        if self.said is not None:
+            found_BTC = found_BTC - (1 - alpha_bar_B11).sqrt() * self.said(heard_BTA)
         return (1 - alpha_bar_B11).sqrt() * noisy + alpha_bar_B11.sqrt() * found_BTC
 
     def sample(self, asked: WindowRequest) -> Tensor:
