@@ -86,7 +86,7 @@ train-lip-expert: install ## Train the lip expert that the sync loss of SYSTEM= 
 	@$(RUN) python -m viseme_motion expert fit --config packages/motion/configs/$(or $(SYSTEM),fd2talk)/expert.yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
 
 .PHONY: train-render
-train-render: install ## Train a renderer; SYSTEM=pirender SCALE=tiny|small|paper DATA=folder
+train-render: install ## Train a renderer; SYSTEM=pirender|talkformer SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_render fit --config packages/render/configs/$(or $(SYSTEM),pirender)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
 
 .PHONY: train-syncnet

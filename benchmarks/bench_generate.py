@@ -174,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--preset", default="direct")
     parser.add_argument("--memory", type=float, nargs="+", default=[])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--child", help=argparse.SUPPRESS)

@@ -1,20 +1,20 @@
+from itertools import cycle, islice
+
 import pytest
+import torch
 
 from viseme_core.loop import mirror_loop
 
 
-def test_a_loop_runs_back_and_forth_without_a_jump():
-    assert mirror_loop(4, 0, 9).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_a_clip_runs_forth_and_back(count):
+    there_and_back = [*range(count), *range(count - 2, 0, -1)]
+    expected = list(islice(cycle(there_and_back), 40))
+    assert mirror_loop(count, 0, 40).tolist() == expected
+    assert mirror_loop(count, 13, 29).tolist() == expected[13:29]
+    assert mirror_loop(count, 0, 1).dtype == torch.int64
 
 
-def test_a_loop_may_begin_anywhere():
-    assert mirror_loop(4, 5, 9).tolist() == [1, 0, 1, 2]
-
-
-def test_one_frame_stands_still():
-    assert mirror_loop(1, 3, 6).tolist() == [0, 0, 0]
-
-
-def test_nothing_cannot_be_looped():
-    with pytest.raises(ValueError, match="at least one frame"):
-        mirror_loop(0, 0, 2)
+def test_a_clip_without_frames_is_refused():
+    with pytest.raises(ValueError, match="at least one frame to be looped"):
+        mirror_loop(0, 0, 5)

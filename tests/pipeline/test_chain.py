@@ -53,7 +53,7 @@ def test_every_frame_goes_through_the_marks_once_and_in_order(tmp_path, marks, c
     assert sum(lengths) == 25
     assert marks.starts == [0, *np.cumsum(lengths)[:-1]]
     assert marks.labels == ["made up"] * len(lengths)
-    assert marks.facts[0]["motion"] == "fd2talk"
+    assert marks.facts[0]["motion"] == "disenttalk"
     assert seen[0] == (0, 25)
     assert seen[-1] == (25, 25)
     assert list(tmp_path.iterdir()) == [tmp_path / "f.mp4"]
@@ -143,7 +143,7 @@ def test_a_film_carries_both_marks_and_its_own_name(tmp_path, monkeypatch, chain
     found = read_provenance(film.path)
     assert found is not None
     assert found.intact
-    assert found.facts["motion"] == "fd2talk"
+    assert found.facts["motion"] == "disenttalk"
     assert found.source_type.endswith("/compositeWithTrainedAlgorithmicMedia")
     assert "marks_left_out" not in found.facts
     assert b"a.mp4" in film.path.read_bytes()

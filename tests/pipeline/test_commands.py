@@ -29,7 +29,7 @@ def test_detect_tells_marked_films_from_others_by_its_exit_code(capsys, marks):
 
 
 def test_ship_makes_a_folder_that_can_be_read(capsys, tmp_path):
-    arguments = ["--motion", str(default_folder()), "--half"]
+    arguments = ["--motion", str(default_folder().parent / "fd2talk"), "--half"]
     assert main(["ship", str(tmp_path / "chain"), *arguments]) == 0
     assert "MB of weights" in capsys.readouterr().out
     assert load_stage(tmp_path / "chain", stage="motion").header.system == "fd2talk"

@@ -7,19 +7,22 @@ import pytest
 from viseme_core.checkpoint import read_header
 from viseme_face import MorphableModel
 from viseme_pipeline.arguments import parse, to_task
-from viseme_pipeline.default import default_folder, describe_default, embedded_folders
+from viseme_pipeline.default import FOLDER, default_folder, describe_default, embedded_folders
 from viseme_pipeline.stages import load_chain
 
+FD2TALK = FOLDER.parent / "fd2talk"
 NEEDED = ["--audio=a.wav", "--image=p.jpg", "--out=f.mp4"]
 
 
 def test_the_default_is_small_and_its_card_says_what_it_is():
     folder = default_folder()
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    assert files["motion.safetensors"] <= 16_000_000
-    assert set(files) == {"card.md", "motion.safetensors", "viseme.json"}
+    weights = {file.name: file.stat().st_size for file in folder.rglob("*.safetensors")}
+    assert max(weights.values()) <= 16_000_000
+    assert set(weights) == {"model.safetensors", "motion.safetensors", "pose.safetensors"}
+    assert set(files) - set(weights) == {"card.md", "hearing", "viseme.json"}
     card = (folder / "card.md").read_text()
-    for words in ("synthetic", "make train-motion", "docs/motion.md", "Limits"):
+    for words in ("real", "viseme-data vary", "make train-listener", "docs/motion.md", "Limits"):
         assert words in card
     assert json.loads((folder / "viseme.json").read_text())["stages"]["renderer"] == "mesh"
 
@@ -34,7 +37,7 @@ def test_a_chain_without_a_motion_stage_says_that_it_uses_the_default(caplog):
     assert "embedded default" in caplog.text
     assert describe_default() in caplog.text
     caplog.clear()
-    load_chain(to_task(parse([*NEEDED, "--motion", str(default_folder())])).chain)
+    load_chain(to_task(parse([*NEEDED, "--motion", str(FD2TALK)])).chain)
     assert "embedded default" not in caplog.text
 
 
@@ -44,28 +47,30 @@ def test_a_package_without_the_default_says_what_to_give(monkeypatch, tmp_path):
         default_folder()
 
 
-def test_a_system_whose_weights_come_along_can_be_named(caplog):
+@pytest.mark.parametrize("system", ["fd2talk", "disenttalk"])
+def test_a_system_whose_weights_come_along_can_be_named(caplog, system):
     caplog.set_level(logging.INFO)
-    assert load_chain(to_task(parse([*NEEDED, "--system=fd2talk"])).chain).motion.config.system == (
-        "fd2talk"
-    )
-    assert "the embedded fd2talk" in caplog.text
+    chain = load_chain(to_task(parse([*NEEDED, f"--system={system}"])).chain)
+    assert chain.motion.config.system == system
+    assert f"the embedded {system}" in caplog.text
 
 
 def test_a_system_without_weights_says_which_there_are_and_how_to_train_it(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(FD2TALK, tmp_path / "assets" / "default")
+    monkeypatch.setattr("viseme_pipeline.default.FOLDER", tmp_path / "assets" / "default")
     choice = to_task(parse([*NEEDED, "--system=disenttalk"])).chain
     with pytest.raises(ValueError, match="only of fd2talk; `make train-motion SYSTEM=disenttalk"):
         load_chain(choice)
     run = tmp_path / "runs" / "motion" / "disenttalk" / "small"
     run.mkdir(parents=True)
-    shutil.copy(default_folder() / "motion.safetensors", run)
+    shutil.copy(FD2TALK / "motion.safetensors", run)
     with pytest.raises(ValueError, match="--motion runs/motion/disenttalk/small"):
         load_chain(choice)
 
 
 def test_weights_of_another_system_than_was_named_are_refused():
-    given = [*NEEDED, "--system=disenttalk", "--motion", str(default_folder())]
+    given = [*NEEDED, "--system=disenttalk", "--motion", str(FD2TALK)]
     with pytest.raises(ValueError, match=r"--system disenttalk: .* holds fd2talk"):
         load_chain(to_task(parse(given)).chain)
 
@@ -77,7 +82,7 @@ def test_an_unknown_system_is_refused_with_those_there_are():
 
 def test_a_chain_that_is_added_is_found_by_its_system(monkeypatch, tmp_path):
     for name in ("another", "default"):
-        shutil.copytree(default_folder(), tmp_path / "assets" / name)
+        shutil.copytree(FD2TALK, tmp_path / "assets" / name)
     monkeypatch.setattr("viseme_pipeline.default.FOLDER", tmp_path / "assets" / "default")
     # Of two with one system, the default is meant.
     assert embedded_folders() == {"fd2talk": tmp_path / "assets" / "default"}

@@ -48,11 +48,14 @@ def test_it_names_every_system_that_the_stages_know():
     assert render_systems()["pirender"]
 
 
-def test_weights_that_were_trained_here_are_named_with_what_uses_them(tmp_path):
+def test_weights_that_were_trained_here_are_named_with_what_uses_them(tmp_path, monkeypatch):
+    only = tmp_path / "assets" / "default"
+    shutil.copytree(default_folder().parent / "fd2talk", only)
+    monkeypatch.setattr("viseme_pipeline.default.FOLDER", only)
     assert "make train-motion SYSTEM=disenttalk" in findings("disenttalk, motion").missing
     run = tmp_path / "runs" / "motion" / "disenttalk" / "small"
     run.mkdir(parents=True)
-    shutil.copy(default_folder() / "motion.safetensors", run)
+    shutil.copy(only / "motion.safetensors", run)
     found = findings("disenttalk, motion")
     assert not found.missing
     assert "--motion runs/motion/disenttalk/small" in found.note

@@ -17,13 +17,18 @@ from viseme_motion.listener.config import ListenerConfig
 from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.default import default_folder
 from viseme_pipeline.folder import INDEX, StageFiles, read_folder, save_folder
+from viseme_pipeline.wishes import Wishes
 
+FD2TALK = default_folder().parent / "fd2talk"
 FACE = MorphableModel.builtin()
 
 
-def test_a_chain_comes_back_from_its_folder_with_the_same_weights(tmp_path, chain):
+def test_a_chain_comes_back_from_its_folder_with_the_same_weights(tmp_path):
+    chain = TalkingFace.from_pretrained(default_folder(), device="cpu")
     chain.save_pretrained(tmp_path / "saved")
-    before, after = (load_stage(f) for f in (default_folder(), tmp_path / "saved"))
+    before, after = (
+        load_stage(f / "motion.safetensors") for f in (default_folder(), tmp_path / "saved")
+    )
     assert before.header == after.header
     assert before.tensors.keys() == after.tensors.keys()
     assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in before.tensors)
@@ -32,7 +37,7 @@ def test_a_chain_comes_back_from_its_folder_with_the_same_weights(tmp_path, chai
 
 
 def test_half_precision_halves_the_file_and_keeps_what_it_says(tmp_path, chain):
-    whole = load_stage(default_folder() / "motion.safetensors")
+    whole = load_stage(FD2TALK / "motion.safetensors")
     wide = {name: tensor.float() for name, tensor in whole.tensors.items()}
     save_stage(tmp_path / "wide.safetensors", wide, whole.header)
     files = StageFiles(motion=tmp_path / "wide.safetensors")
@@ -135,3 +140,14 @@ def test_a_speech_model_that_was_moved_can_be_named(tmp_path, hears_by_whisper):
     files = StageFiles(motion=hears_by_whisper, hearing=tmp_path / "moved")
     chain = TalkingFace.from_stages(files, preset="direct", device="cpu")
     assert chain.motion.encoder.encode(torch.zeros(16000)).shape == (25, 16)
+
+
+def test_a_chain_whose_motion_does_not_blink_brings_a_rate_of_its_own(tmp_path):
+    files = StageFiles(motion=FD2TALK / "motion.safetensors", blink_rate=0.35)
+    save_folder(tmp_path / "saved", files, preset="fast")
+    assert read_folder(tmp_path / "saved")[0].blink_rate == 0.35
+    assert read_folder(FD2TALK)[0].blink_rate is None
+    assert Wishes().control_for(0.35).blinks_per_sec == 0.35
+    assert Wishes().control_for(None).blinks_per_sec is None
+    # What somebody asks for counts.
+    assert Wishes(blink_rate=0.0).control_for(0.35).blinks_per_sec == 0.0

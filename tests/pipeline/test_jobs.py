@@ -13,7 +13,7 @@ from viseme_pipeline.cli import main
 from viseme_pipeline.default import default_folder
 from viseme_pipeline.jobs import read_jobs
 
-DEFAULT = default_folder()
+DEFAULT = default_folder().parent / "fd2talk"
 
 
 @pytest.fixture

@@ -11,12 +11,17 @@ from viseme_core.train.cli import StageCLI
 from viseme_core.train.systems import stored_config
 from viseme_render import features
 from viseme_render import module as module_file
+from viseme_render.autoencoder.config import AutoencoderConfig
+from viseme_render.autoencoder.net import Autoencoder
 from viseme_render.config import RenderConfig
 from viseme_render.datamodule import RenderDataModule
 from viseme_render.module import RenderModule
+from viseme_render.talkformer import model as model_file
+from viseme_render.talkformer.net import TalkFormerNet
 
 CONFIGS = Path(__file__).parents[2] / "packages" / "render" / "configs"
-FILES = sorted(CONFIGS.rglob("*.yaml"))
+# Autoencoders have a command of their own.
+FILES = sorted(f for f in CONFIGS.rglob("*.yaml") if f.parent.name != "autoencoder")
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
@@ -44,12 +49,21 @@ def parser() -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of the user's are left empty."""
+    """Networks of the user's are left empty, autoencoders of the user's are packed pixels."""
+
+    pixel = AutoencoderConfig(kind="pixel")
 
     def empty(config):
         return features.NetworkLoss(torch.nn.Identity(), config.scales)
 
+    def weightless(config, channels):
+        # The paper's takes gigabytes, and seconds to fill.
+        with torch.device("meta"):
+            return TalkFormerNet(config, channels)
+
     monkeypatch.setattr(module_file, "build_perceptual", empty)
+    monkeypatch.setattr(model_file, "open_autoencoder", lambda *given: Autoencoder(pixel))
+    monkeypatch.setattr(model_file, "TalkFormerNet", weightless)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
@@ -58,13 +72,32 @@ def test_every_config_file_parses_and_builds_its_model(file, parser):
     assert config.model.config.system == file.parent.name
     built = parser.instantiate_classes(config)
     assert built.model.header().stage == "render"
-    assert built.model.config.pirender.warp_steps < config.trainer.max_steps
+    assert built.model._system.samples == built.data.render_config.samples
+    if file.parent.name == "pirender":
+        assert built.model.config.pirender.warp_steps < config.trainer.max_steps
     again = from_plain(RenderConfig, stored_config(built.model.config))
     assert to_plain(again) == to_plain(built.model.config)
 
 
 def test_there_is_a_config_of_each_scale():
-    assert [file.stem for file in FILES] == ["paper", "small", "tiny"]
+    stems = {"pirender": ["paper", "small", "tiny"]}
+    stems["talkformer"] = ["paper", "repro", "small", "tiny"]
+    for system, expected in stems.items():
+        assert [file.stem for file in FILES if file.parent.name == system] == expected
+
+
+def test_talkformers_paper_scale_is_the_papers(parser):
+    found = parser.parse_args([f"--config={CONFIGS / 'talkformer' / 'paper.yaml'}"])
+    built = parser.instantiate_classes(found)
+    module, config = built.model, built.model.config.talkformer
+    assert (config.size, config.net.widths) == (256, (224, 448, 672, 896))
+    assert (config.diffusion.num_steps, config.sampler.num_steps) == (1000, 200)
+    assert config.temp_attn
+    assert not config.complete_ref
+    assert (module.optim.name, module.optim.lr) == ("adam", 4e-5)
+    data = built.data.render_config
+    assert data.frames == config.window == 5
+    assert data.batch_size * 16 == 64
 
 
 def test_the_papers_scale_is_the_papers(parser):

@@ -10,7 +10,7 @@ from viseme_data.clips import read_clip
 from viseme_data.manifest import read_manifest
 from viseme_data.pictures import CropVideo
 from viseme_face.driving import coefficients
-from viseme_face.layouts import select
+from viseme_face.layouts import lip_opening, select
 from viseme_render.datamodule import (
     RenderDataConfig,
     RenderDataModule,
@@ -129,7 +129,8 @@ def test_lips_that_open_are_found_to_open(people):
     expression = person.closed_E + share[:, None] * person.opening_E
     pose = person.reference.pose.expand(3, -1)
     points = person.points(expression, pose)[:, list(range(468))] / 256
-    found = data_of(people).lip_openings(person.truth(expression, pose), points)
+    data = data_of(people)
+    found = lip_opening(data.found_points(person.truth(expression, pose), points))
     assert float(found[0]) < float(found[2]) < float(found[1])
     blank = torch.zeros(1, 3, 256, 256)
-    assert data_of(people).lip_openings(blank, points[:1]).isnan().all()
+    assert data.found_points(blank, points[:1]).isnan().all()

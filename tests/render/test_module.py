@@ -123,8 +123,8 @@ def test_validation_shows_portrait_warped_finished_and_true(people, trained):
 
 
 def test_test_writes_scores_and_predict_writes_films(people, trained, monkeypatch):
-    openings = iter(torch.rand(100, 6, generator=torch.Generator().manual_seed(0)))
-    monkeypatch.setattr(RenderDataModule, "lip_openings", lambda *given: next(openings))
+    found = iter(torch.rand(100, 6, 478, 2, generator=torch.Generator().manual_seed(0)))
+    monkeypatch.setattr(RenderDataModule, "found_points", lambda *given: next(found))
     run("test", people, trained, "--ckpt_path", "last")
     found = json.loads((trained / "test.json").read_text())
     names = {"psnr_face", "lip_correlation", "lip_correlation_true", "lip_spread"}

@@ -124,6 +124,13 @@ def test_checkpoints_of_other_systems_and_stages_are_refused_by_name(tmp_path):
         FrameRenderer.from_checkpoint(path)
 
 
+def test_a_file_of_talkformers_names_the_renderer_that_opens_it(tmp_path):
+    path = tmp_path / "render.safetensors"
+    save_stage(path, {"x": torch.zeros(1)}, StageHeader(stage="render", system="talkformer"))
+    with pytest.raises(ValueError, match=r"open it by TalkFormerRenderer\.from_checkpoint"):
+        FrameRenderer.from_checkpoint(path)
+
+
 @pytest.mark.gpu
 def test_a_gpu_draws_what_the_cpu_draws():
     person = sitter(0, opening=0.6)

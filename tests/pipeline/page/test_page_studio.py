@@ -64,7 +64,7 @@ def rooms(tmp_path):
 @pytest.fixture
 def order(tmp_path):
     face, sound = portrait_file(tmp_path / "p.png"), voice_file(tmp_path / "v.flac", 0.4)
-    return Order(picture=str(face), voice=str(sound), preset="fast")
+    return Order(picture=str(face), voice=str(sound), preset="direct")
 
 
 def test_a_film_lies_there_until_it_was_handed_over_and_no_longer(chains, rooms, order):
@@ -95,7 +95,7 @@ def test_each_preset_is_loaded_once_when_it_is_first_wanted(chains, rooms, order
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"preset": "best"}, "Effort must be one of fast, balanced, paper"),
+        ({"preset": "best"}, "Effort must be one of direct, fast, balanced, paper"),
         ({"lip": 9}, "Lips must be a number from 0 to 2"),
         ({"seed": -1}, "The seed must be a number from 0"),
         ({"blink_rate": 7}, "Blinks must be a number from 0 to 1"),

@@ -250,8 +250,14 @@ class TalkingFace:
         self, voice: Voice, scene: Scene, wishes: Wishes, marking: Marking
     ) -> Iterator[Iterator[np.ndarray]]:
         marking.check(scene.size)
+        told = scene.told
+        # A clip's eyes blink as they did.
+        blinks = None if self.files is None or "clip" in told else self.files.blink_rate
         motion = self.motion.stream(
-            as_tensors(voice.pieces()), seed=wishes.seed, control=wishes.control, **scene.told
+            as_tensors(voice.pieces()),
+            seed=wishes.seed,
+            control=wishes.control_for(blinks),
+            **told,
         )
         with (
             ahead(motion, _AHEAD) as parts,

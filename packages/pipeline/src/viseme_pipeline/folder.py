@@ -34,6 +34,8 @@ class StageFiles:
     """Stage of a renderer with weights; None is the mesh renderer."""
     hearing: Path | None = None
     """Folder of the speech model that the motion hears with, if not where it lay in training."""
+    blink_rate: float | None = None
+    """Blinks per second of films from a portrait, for motion that makes none itself."""
 
     def items(self) -> list[tuple[Role, Path]]:
         """Return the roles that have a file."""
@@ -70,13 +72,20 @@ def save_folder(
             found.header if hearing is None else _heard_here(found.header),
             dtype=torch.float16 if half else None,
         )
-    index = {"format": FORMAT, "version": VERSION, "preset": preset, "stages": stages}
+    index: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "preset": preset,
+        "stages": stages,
+    }
     if hearing is not None:
         index["hearing"] = HEARING
         (folder / HEARING).mkdir(exist_ok=True)
         for name in _SPEECH_FILES:
             if (hearing / name).is_file() and hearing.resolve() != (folder / HEARING).resolve():
                 shutil.copyfile(hearing / name, folder / HEARING / name)
+    if files.blink_rate is not None:
+        index["blink_rate"] = files.blink_rate
     if card is not None and card.resolve() != (folder / "card.md").resolve():
         shutil.copyfile(card, folder / "card.md")
     # Last: a folder with an index is whole.
@@ -113,7 +122,8 @@ def read_folder(folder: Path) -> tuple[StageFiles, PresetName]:
                 f"{folder / INDEX} names the speech model {hearing.name!r}, which is not there; "
                 f"copy it"
             )
-    return StageFiles(**cast(Any, files), hearing=hearing), index["preset"]
+    found = StageFiles(**cast(Any, files), hearing=hearing, blink_rate=index.get("blink_rate"))
+    return found, index["preset"]
 
 
 def _speech_model(files: StageFiles) -> Path | None:

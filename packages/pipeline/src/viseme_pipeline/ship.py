@@ -18,6 +18,9 @@ def ship(arguments: Sequence[str]) -> tuple[int, str]:
     parser.add_argument("--pose-from", type=Path, help="FD2Talk stage for pose")
     parser.add_argument("--hearing", type=Path, help="speech model of --motion, if it was moved")
     parser.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
+    parser.add_argument(
+        "--blink-rate", type=float, help="blinks per second, for motion that makes none itself"
+    )
     parser.add_argument("--preset", choices=get_args(PresetName), default="fast")
     parser.add_argument("--half", action="store_true", help="weights in 16 bits, half the size")
     parser.add_argument("--card", type=Path, help="file that says where the weights come from")
@@ -26,6 +29,7 @@ def ship(arguments: Sequence[str]) -> tuple[int, str]:
         motion=given.motion,
         pose=given.pose_from,
         hearing=given.hearing,
+        blink_rate=given.blink_rate,
         renderer=None if given.renderer == MESH else Path(given.renderer),
     )
     # Loading proves that the stages fit together.

@@ -1,6 +1,6 @@
 """What can be asked of one film besides its voice and its face."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from viseme_motion import Control
 
@@ -64,6 +64,12 @@ class Wishes:
             blinks_per_sec=self.blink_rate,
             close_in_silence=self.close_in_silence,
         )
+
+    def control_for(self, usual_blinks: float | None) -> Control:
+        """Return what the motion generator is told, with a chain's own rate of blinks if any."""
+        if self.blink_rate is None and usual_blinks is not None:
+            return replace(self, blink_rate=usual_blinks).control
+        return self.control
 
     def side_for(self, crop_side: float) -> int:
         """Return the side of the rendered face for a crop of so many source pixels."""

@@ -1,4 +1,4 @@
-"""Trained models from their files."""
+"""PIRender from its files."""
 
 from os import PathLike
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from viseme_face import MorphableModel
 from viseme_render.pirender.config import PIRenderConfig
+from viseme_render.talkformer.config import TalkFormerConfig
 
 STAGE = "render"
 
@@ -13,12 +14,15 @@ STAGE = "render"
 class RenderConfig:
     """A renderer that is trained."""
 
-    system: Literal["pirender"]
-    """`pirender`: a portrait warped and edited as 3DMM coefficients say."""
+    system: Literal["pirender", "talkformer"]
+    """`pirender`: a portrait warped and edited as 3DMM coefficients say. `talkformer`: the lower
+    half of a filmed face drawn anew by diffusion as landmarks say."""
     pirender: PIRenderConfig = field(default_factory=PIRenderConfig)
     """Settings of PIRender."""
+    talkformer: TalkFormerConfig = field(default_factory=TalkFormerConfig)
+    """Settings of TalkFormer."""
     face_model: str = "builtin"
-    """Face model of the coefficients: `builtin`, or a face file."""
+    """Face model of the coefficients: `builtin`, or a face file. Landmarks have none."""
 
 
 def open_face_model(name: str) -> MorphableModel:

@@ -1,19 +1,19 @@
 """What renderers train on: prepared clips with pictures, or synthetic speakers made on the fly."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from viseme_core.batches import RenderBatch
 from viseme_core.draws import Draws
-from viseme_core.types import CropBox, Landmarks
+from viseme_core.types import LAYOUT_SIZES, CropBox, Landmarks
 from viseme_data.datamodule import ClipDataModule, DataConfig
-from viseme_data.face_datasets import draw_references
+from viseme_data.face_datasets import RenderDataset, draw_references
 from viseme_data.manifest import Split
 from viseme_data.sources import Piece
 from viseme_data.synthetic.config import SynthesizeConfig
@@ -25,7 +25,7 @@ from viseme_face.driving import (
     coefficient_windows,
     coefficients,
 )
-from viseme_face.layouts import lip_opening, select
+from viseme_face.layouts import select
 from viseme_render.pirender.batch import PIRenderBatch
 
 
@@ -45,10 +45,17 @@ class SpeakersConfig:
     """Shares of the speakers that are for train, val and test."""
 
 
+Samples = Literal["scattered", "successive"]
+"""How training chooses the frames of a sample."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenderDataConfig:
     """What is trained on."""
 
+    samples: Samples = "scattered"
+    """`scattered`: a portrait and frames from anywhere in its clip, for PIRender. `successive`:
+    frames in a row, the two before them, and one from elsewhere, for TalkFormer."""
     path: str | None = None
     """Folder of prepared clips or shards; left out, synthetic speakers are made and kept in
     `synthetic_path`."""
@@ -57,7 +64,7 @@ class RenderDataConfig:
     synthetic: SpeakersConfig = field(default_factory=SpeakersConfig)
     """Which synthetic speakers are made."""
     frames: int = 4
-    """Pictures of each portrait in a training sample, from anywhere in its clip."""
+    """Pictures in a training sample, besides portrait and preceding frames."""
     evaluation_frames: int = 25
     """Successive pictures of a sample of validation and test."""
     batch_size: int = 4
@@ -155,8 +162,8 @@ class RenderDataModule(ClipDataModule):
         mean = total / count
         return mean.float(), (squares / count - mean.square()).clamp(min=0).sqrt().float()
 
-    def lip_openings(self, pictures_T3HW: Tensor, points_TK2: Tensor) -> Tensor:
-        """Return how far lips are apart as FaceMesh finds them in pictures, (T,); NaN without face.
+    def found_points(self, pictures_T3HW: Tensor, points_TK2: Tensor) -> Tensor:
+        """Return the 478 landmarks that FaceMesh finds, (T, 478, 2) in [0, 1]; NaN without face.
 
         Args:
             pictures_T3HW: Pictures in [-1, 1].
@@ -171,15 +178,16 @@ class RenderDataModule(ClipDataModule):
         side = pictures_T3HW.shape[-1]
         bytes_THW3 = ((pictures_T3HW.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
         low_T2, high_T2 = points_TK2.amin(1) * side, points_TK2.amax(1) * side
-        openings = []
+        points = torch.full((len(pictures_T3HW), LAYOUT_SIZES["mp478"], 2), torch.nan)
         with FaceNets() as nets:
-            for picture_HW3, low_2, high_2 in zip(bytes_THW3.cpu(), low_T2, high_T2, strict=True):
-                cx, cy = ((low_2 + high_2) / 2).tolist()
-                square = CropBox(cx=cx, cy=cy, side=ROI_SCALE * float((high_2 - low_2).max()))
+            for number, picture_HW3 in enumerate(bytes_THW3.cpu()):
+                cx, cy = ((low_T2[number] + high_T2[number]) / 2).tolist()
+                reach = float((high_T2[number] - low_T2[number]).max())
+                square = CropBox(cx=cx, cy=cy, side=ROI_SCALE * reach)
                 found = nets.landmarks(picture_HW3.contiguous().numpy(), square)
-                is_lost = found is None
-                openings.append(math.nan if is_lost else float(lip_opening(torch.tensor(found))))
-        return torch.tensor(openings)
+                if found is not None:
+                    points[number] = torch.from_numpy(found)[:, :2] / side
+        return points
 
     def write_film(self, path: Path, pictures_T3HW: Tensor) -> None:
         """Write pictures in [-1, 1] as a video, 25 a second."""
@@ -194,13 +202,22 @@ class RenderDataModule(ClipDataModule):
                 writer.write(picture_HW3.contiguous().numpy())
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Return the batch with its pictures as float32 in [-1, 1], as large as the model's."""
+        """Return the batch with its pictures in [-1, 1], as large as the model's if it asks."""
         size = getattr(getattr(self.trainer, "lightning_module", None), "picture_size", None)
         return with_pictures(batch, size)
 
     def _dataset(self, split: Split, seed: int) -> WindowDataset:
         is_training = split == "train"
         config = self.render_config
+        if config.samples == "successive":
+            return RenderDataset(
+                self.source(split),
+                is_compact=True,
+                frames=config.frames if is_training else config.evaluation_frames,
+                seed=seed,
+                is_tiled=not is_training,
+                repeats=config.repeats,
+            )
         return PIRenderDataset(
             self.source(split),
             frames=config.frames if is_training else config.evaluation_frames,
@@ -210,23 +227,27 @@ class RenderDataModule(ClipDataModule):
         )
 
 
-def with_pictures(batch: PIRenderBatch, size: int | None = None) -> PIRenderBatch:
+def with_pictures(batch: Any, size: int | None = None) -> Any:
     """Return a batch whose pictures were bytes with pictures in [-1, 1] of a size.
 
     Args:
-        batch: As the data set gives it.
+        batch: As the data set gives it, a `PIRenderBatch` or a `RenderBatch`.
         size: Side in pixels; None leaves it as it is.
     """
     # Precision is set for all floating-point tensors of a batch before, when pictures are bytes.
     dtype = batch.motion_window_BTWC.dtype
-    frames_X3HW, reference_B3HW = (
-        resized(to_float_frames(pictures).to(dtype), size)
-        for pictures in (batch.frames_BT3HW.flatten(0, 1), batch.reference_B3HW)
+
+    def floating(pictures_X3HW: Tensor) -> Tensor:
+        flat = pictures_X3HW.reshape(-1, *pictures_X3HW.shape[-3:])
+        made = resized(to_float_frames(flat).to(dtype), size)
+        return made.reshape(*pictures_X3HW.shape[:-2], *made.shape[-2:])
+
+    made = batch._replace(
+        frames_BT3HW=floating(batch.frames_BT3HW), reference_B3HW=floating(batch.reference_B3HW)
     )
-    return batch._replace(
-        frames_BT3HW=frames_X3HW.unflatten(0, batch.frames_BT3HW.shape[:2]),
-        reference_B3HW=reference_B3HW,
-    )
+    if isinstance(made, RenderBatch):
+        return made._replace(previous_B23HW=floating(made.previous_B23HW))
+    return made
 
 
 def resized(pictures_X3HW: Tensor, size: int | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from viseme_core.frozen import Frozen
 from viseme_eval.networks.loading import load_strictly, read_state
 from viseme_eval.networks.registry import ENVIRONMENT, load_network
 from viseme_eval.networks.trunks import Trunk
-from viseme_render.pirender.config import PIRenderLossConfig
+from viseme_render.pirender.config import Features
 from viseme_render.pirender.losses import EdgeLoss, Likeness, PerceptualLoss, network_likeness
 
 VGG19_FILE = "vgg19-dcbb9e9d.pth"
@@ -22,6 +23,25 @@ _WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0,
 # relu_1_1, relu_2_1, relu_3_1, relu_4_1, relu_5_1.
 _TAPS = (1, 6, 11, 20, 29)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class PerceptualConfig(Protocol):
+    """What of a loss's settings a perceptual loss is built from."""
+
+    @property
+    def features(self) -> Features:
+        """What it looks through."""
+        ...
+
+    @property
+    def weights(self) -> str | None:
+        """File of the feature network, or its folder."""
+        ...
+
+    @property
+    def scales(self) -> int:
+        """Sizes that it looks at."""
+        ...
 
 
 class VGG19Features(nn.Module):
@@ -77,8 +97,12 @@ class NetworkLoss:
         return Likeness(content, found_style)
 
 
-def build_perceptual(config: PIRenderLossConfig) -> PerceptualLoss:
+def build_perceptual(config: PerceptualConfig, *, where: str = "pirender.loss") -> PerceptualLoss:
     """Return the perceptual loss that a config names.
+
+    Args:
+        config: Which one.
+        where: Key of these settings below `model.config`, for errors.
 
     Raises:
         ValueError: If its weights are not here; the message says which and where to put them.
@@ -87,16 +111,16 @@ def build_perceptual(config: PIRenderLossConfig) -> PerceptualLoss:
     if config.features == "pixels":
         return EdgeLoss(config.scales)
     if config.features == "vgg19":
-        return NetworkLoss(_vgg19(config.weights), config.scales)
+        return NetworkLoss(_vgg19(config.weights, where), config.scales)
     try:
         network = load_network(config.features, config.weights)
     except ValueError as error:
-        raise ValueError(_asked(config.features, str(error))) from error
+        raise ValueError(_asked(config.features, str(error), where)) from error
     return NetworkLoss(network, config.scales)
 
 
-def _vgg19(given: str | None) -> VGG19Features:
-    path = _find(given)
+def _vgg19(given: str | None, where: str) -> VGG19Features:
+    path = _find(given, where)
     with torch.device("meta"):
         network = VGG19Features()
     state = read_state(path)
@@ -111,19 +135,20 @@ def _is_kept(name: str) -> bool:
     return part == "features" and int(rest.partition(".")[0]) <= _TAPS[-1]
 
 
-def _find(given: str | None) -> Path:
+def _find(given: str | None, where: str) -> Path:
     if given is not None and Path(given).is_file():
         return Path(given)
     folders = [given] if given else os.environ.get(ENVIRONMENT, "").split(os.pathsep)
     for folder in folders:
         if folder and (Path(folder) / VGG19_FILE).is_file():
             return Path(folder) / VGG19_FILE
-    raise ValueError(_asked("vgg19", f"put torchvision's {VGG19_FILE} into {folders[0] or 'it'}"))
+    why = f"put torchvision's {VGG19_FILE} into {folders[0] or 'it'}"
+    raise ValueError(_asked("vgg19", why, where))
 
 
-def _asked(name: str, why: str) -> str:
+def _asked(name: str, why: str, where: str) -> str:
     return (
-        f"pirender.loss.features is {name!r}, and its weights are not here ({why}): name the file "
-        f"by model.config.pirender.loss.weights or set ${ENVIRONMENT} to its folder, or train with "
-        f"features: pixels and style: 0, which need none"
+        f"{where}.features is {name!r}, and its weights are not here ({why}): name the file by "
+        f"model.config.{where}.weights or set ${ENVIRONMENT} to its folder, or train with "
+        f"features: pixels and no style, which need none"
     )

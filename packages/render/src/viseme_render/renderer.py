@@ -72,6 +72,11 @@ class FrameRenderer(ABC):
             ValueError: If the file is damaged, of another stage, or of a system unknown here.
         """
         system = read_header(path, stage="render").system
+        if system == "talkformer":
+            raise ValueError(
+                f"{str(path)!r} holds weights of TalkFormer, which landmarks and a template drive, "
+                f"not motion; open it by TalkFormerRenderer.from_checkpoint"
+            )
         if system not in FrameRenderer._systems:
             known = ", ".join(sorted(FrameRenderer._systems)) or "none"
             raise ValueError(

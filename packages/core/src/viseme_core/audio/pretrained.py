@@ -12,6 +12,8 @@ Letters: S samples, T frames, J columns at 50 Hz, A feature width.
 import hashlib
 import os
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -131,13 +133,30 @@ class PretrainedEncoder(AudioEncoder):
     def _load(self, auto_class: Any, **options: Any) -> Any:
         # safetensors go first, .bin files are read with weights_only: transformers' own defaults.
         try:
-            return auto_class.from_pretrained(self._path, **options)
+            with _silent_transformers():
+                return auto_class.from_pretrained(self._path, **options)
         except (OSError, ValueError, SafetensorError, UnpicklingError) as error:
             raise ValueError(
                 f"audio.path {self._path!r} must be a folder with config.json, "
                 "preprocessor_config.json and model.safetensors, or a hub id that can be "
                 f"reached; {auto_class.__name__} says: {str(error).strip().splitlines()[0]}"
             ) from error
+
+
+@contextmanager
+def _silent_transformers() -> Iterator[None]:
+    """Keep transformers from listing decoder weights that nobody misses, and its progress bar."""
+    from transformers.utils import logging
+
+    verbosity, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bar:
+            logging.enable_progress_bar()
 
 
 def weights_fingerprint(module: nn.Module, unused: tuple[str, ...] = ()) -> str:

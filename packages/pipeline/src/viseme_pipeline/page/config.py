@@ -28,7 +28,7 @@ class ServeConfig:
     """Motion stage: file, checkpoint or folder of a run; by default the embedded one."""
     renderer: str = "mesh"
     """`mesh`, or a renderer's stage."""
-    preset: PresetName = "fast"
+    preset: PresetName = "direct"
     """Effort of the motion that is chosen at first."""
     device: str | None = None
     """Where networks run; by default on a GPU if there is one."""
