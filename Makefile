@@ -89,6 +89,14 @@ train-lip-expert: install ## Train the lip expert that the sync loss of SYSTEM= 
 train-render: install ## Train a renderer; SYSTEM=pirender|talkformer SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_render fit --config packages/render/configs/$(or $(SYSTEM),pirender)/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
 
+.PHONY: train-autoencoder
+train-autoencoder: install ## Train an autoencoder of pictures; SCALE=tiny|small|paper DATA=folder
+	@$(RUN) python -m viseme_render.autoencoder fit --config packages/render/configs/autoencoder/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
+.PHONY: train-joint
+train-joint: install ## Train landmarks and TalkFormer together; SCALE=tiny|small|paper DATA=folder
+	@$(RUN) python -m viseme_pipeline fit --config packages/pipeline/configs/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
+
 .PHONY: train-syncnet
 train-syncnet: install ## Train the sync network of viseme-eval; SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_eval.syncnet fit --config packages/eval/configs/syncnet/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from viseme_pipeline.interrupts import Terminated, terminable
+from viseme_pipeline.mistakes import is_mendable, sentence
 
 COMMANDS = {
     "generate": ("generate", "generate", "a voice and a face to a talking video"),
@@ -15,13 +16,19 @@ COMMANDS = {
     "detect": ("detect", "detect", "whether a video carries the marks of a generated one"),
     "ship": ("ship", "ship", "trained stages to one folder that --pretrained reads"),
 }
-_USER_ERROR, _INTERRUPTED, _TERMINATED = 2, 130, 143
+# Training has a command line, signals and errors of its own.
+_TRAINING = ("fit", "validate")
+_USER_ERROR, _INTERRUPTED = 2, 130
+# What a shell says of a process that a signal ended: this and the signal's number.
+_SIGNALLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 2 if something given cannot be used."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = given[0] if given else ""
+    if name in _TRAINING:
+        return import_module("viseme_pipeline.fit.cli").main(given)
     if name not in COMMANDS:
         is_help = name in ("-h", "--help")
         print(_overview(), file=sys.stdout if is_help else sys.stderr)
@@ -35,11 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"viseme {name}: interrupted; nothing half done is left", file=sys.stderr)
         return _INTERRUPTED
-    except Terminated:
+    except Terminated as asked:
         print(f"viseme {name}: asked to end; nothing half done is left", file=sys.stderr)
-        return _TERMINATED
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"viseme {name}: {error}", file=sys.stderr)
+        return _SIGNALLED + asked.number
+    except Exception as error:
+        if not is_mendable(error):
+            raise
+        print(f"viseme {name}: {sentence(error)}", file=sys.stderr)
         return _USER_ERROR
     print(text)
     return code
@@ -47,5 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _overview() -> str:
     lines = [f"  {name:10}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
+    lines.append("  fit       train landmarks and renderer together; validate looks at the result")
     more = "viseme COMMAND --help says more."
     return "\n".join(["usage: viseme COMMAND ...", "", *lines, "", more])

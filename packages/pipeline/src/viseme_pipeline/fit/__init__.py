@@ -1,0 +1,1 @@
+"""Stages trained together: the command line of joint training."""
