@@ -4,9 +4,8 @@
     film = face.generate("voice.wav", "portrait.jpg", out="talking.mp4")
     for frame in face.stream("voice.wav", "portrait.jpg"): ...  # uint8 RGB (H, W, 3)
 
-Everything is streamed: sound is decoded and turned into motion by one thread, faces are drawn by
-another, pictures are put together, marked and encoded by the caller's. Memory does not grow with
-the length of the voice.
+Everything is streamed: one thread makes motion of the sound, another draws faces, the caller's puts
+pictures together, marks and encodes them. Memory does not grow with the length of the voice.
 """
 
 import logging
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from viseme_core.types import AudioClip
+from viseme_core.types import SAMPLES_PER_FRAME, AudioClip
 from viseme_data.prepare.ahead import ahead
 from viseme_face import MorphableModel
 from viseme_motion import MotionGenerator
@@ -97,6 +96,8 @@ class TalkingFace:
             preset=preset,
             device=device,
         )
+        # Speech models are read when they first hear something.
+        motion.encoder.encode(torch.zeros(SAMPLES_PER_FRAME))
         renderer = (
             MeshRenderer(device=device)
             if files.renderer is None
