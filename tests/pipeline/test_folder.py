@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -81,14 +82,13 @@ def test_a_folder_that_holds_no_chain_is_refused_by_what_is_wrong(tmp_path, inde
 def hears_by_whisper(tmp_path):
     """Return a motion stage that hears through a tiny speech model in a folder."""
     torch.manual_seed(0)
-    sizes = {"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2}
-    decoder = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 8}
-    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
-    whisper = WhisperModel(
-        WhisperConfig(
-            **sizes, **decoder, **ids, encoder_ffn_dim=24, vocab_size=8, max_source_positions=120
-        )
-    )
+    settings: dict[str, Any] = {
+        **{"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 24},
+        **{"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 8},
+        **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
+        **{"vocab_size": 8, "max_source_positions": 120},
+    }
+    whisper = WhisperModel(WhisperConfig(**settings))
     whisper.save_pretrained(tmp_path / "speech")
     audio = PretrainedConfig(kind="whisper", path=str(tmp_path / "speech"), window=40, context=10)
     audio = build_encoder(audio).pinned_config
