@@ -19,6 +19,8 @@ from viseme_motion.datamodule import MotionDataModule
 from viseme_motion.disenttalk.config import DisentTalkConfig
 from viseme_motion.experts import ExpertConfig, LipExpert
 from viseme_motion.fd2talk.config import FD2TalkConfig
+from viseme_motion.listener.config import ListenerConfig
+from viseme_motion.listener.model import ListenerModel
 from viseme_motion.listener.module import ListenerModule
 from viseme_motion.module import LipExpertModule, MotionModule
 
@@ -137,8 +139,13 @@ def test_every_config_file_parses_and_builds_its_model(file, parsers, monkeypatc
         settings = ExpertConfig(system=config.system, audio_dim=config.audio_dim)
         return LipExpert(settings, model)
 
-    # The experts that they name are trained first, by `make train-lip-expert`.
+    def unheard(path: str, config: MotionConfig, face_model: str) -> ListenerModel:
+        return ListenerModel(ListenerConfig(audio=config.audio, audio_dim=config.audio_dim))
+
+    # The experts and listeners that they name are trained first, by `make train-lip-expert` and
+    # `make train-listener`.
     monkeypatch.setattr(module_file, "load_expert", untrained)
+    monkeypatch.setattr(module_file, "load_listener", unheard)
     kind = "expert" if file.stem.startswith("expert") else "motion"
     if file.parent.name == "listener":
         kind = "listener"
