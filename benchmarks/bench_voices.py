@@ -3,7 +3,7 @@
     python benchmarks/bench_voices.py CLIPS [--portraits 10] [--voices 5] [--seconds 5] [--out FILE]
 
 CLIPS holds the folders `video` and `portrait`; `--voices` and `--portraits` also take parts of the
-names of files, such as `Obama,d20`. Voices come from videos, so that the lips that spoke them are
+names of files, such as `anna,b20`. Voices come from videos, so that the lips that spoke them are
 known. Every film is read again from its file: faces are found anew, and the lengths are those of
 its streams. Correlations are Pearson's over the frames of a film, of the opening between the lips
 (`viseme_face.lip_opening`) with the root mean square of each frame's sound, in decibels, and with

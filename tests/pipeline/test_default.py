@@ -3,10 +3,14 @@ import logging
 import shutil
 
 import pytest
+import torch
 
 from viseme_core.checkpoint import read_header
-from viseme_face import MorphableModel
+from viseme_core.types import SAMPLE_RATE_HZ, AudioClip
+from viseme_data.sound import read_audio
+from viseme_face import MorphableModel, lip_opening
 from viseme_pipeline.arguments import parse, to_task
+from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.default import FOLDER, default_folder, describe_default, embedded_folders
 from viseme_pipeline.stages import load_chain
 
@@ -20,7 +24,7 @@ def test_the_default_is_small_and_its_card_says_what_it_is():
     weights = {file.name: file.stat().st_size for file in folder.rglob("*.safetensors")}
     assert max(weights.values()) <= 16_000_000
     assert set(weights) == {"model.safetensors", "motion.safetensors", "pose.safetensors"}
-    assert set(files) - set(weights) == {"card.md", "hearing", "viseme.json"}
+    assert set(files) - set(weights) == {"LICENSE.whisper", "card.md", "hearing", "viseme.json"}
     card = (folder / "card.md").read_text()
     for words in ("real", "viseme-data vary", "make train-listener", "docs/motion.md", "Limits"):
         assert words in card
@@ -90,3 +94,17 @@ def test_a_chain_that_is_added_is_found_by_its_system(monkeypatch, tmp_path):
     assert embedded_folders() == {
         name: tmp_path / "assets" / name for name in ("default", "another")
     }
+
+
+def test_the_lips_of_the_default_follow_the_voice_that_it_hears():
+    samples_S = read_audio(FOLDER.parent / "demo" / "voice.flac").samples_S[: 8 * SAMPLE_RATE_HZ]
+    chain = TalkingFace.from_pretrained(device="cpu")
+    motion = chain.motion(AudioClip(samples_S), seed=0)
+    points_TK3 = MorphableModel.builtin().landmarks(motion.identity, motion.expression, "mp478")
+    opening_T = lip_opening(points_TK3)
+    loudness_T = samples_S.unfold(0, 640, 640).square().mean(1).add(1e-6).log()
+    both = torch.stack([opening_T[: len(loudness_T)], loudness_T])
+    assert float(torch.corrcoef(both)[0, 1]) > 0.3
+    # Of another time, a voice says nothing of them.
+    apart = torch.stack([both[0], both[1].roll(75)])
+    assert abs(float(torch.corrcoef(apart)[0, 1])) < 0.25

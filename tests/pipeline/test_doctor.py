@@ -61,14 +61,17 @@ def test_weights_that_were_trained_here_are_named_with_what_uses_them(tmp_path, 
     assert "--motion runs/motion/disenttalk/small" in found.note
 
 
-def test_weights_that_are_damaged_are_found_before_a_film_is(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name", ["motion.safetensors", "pose.safetensors", "hearing/model.safetensors"]
+)
+def test_weights_that_are_damaged_are_found_before_a_film_is(tmp_path, monkeypatch, name):
     folder = tmp_path / "assets" / "default"
     shutil.copytree(default_folder(), folder)
     monkeypatch.setattr("viseme_pipeline.default.FOLDER", folder)
     assert not findings("embedded default").missing
-    content = (folder / "motion.safetensors").read_bytes()
-    (folder / "motion.safetensors").write_bytes(content[: len(content) // 2])
-    assert "motion.safetensors" in findings("embedded default").missing
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+    assert Path(name).parts[0] in findings("embedded default").missing
 
 
 def test_the_key_is_looked_at_and_none_is_made(tmp_path, monkeypatch):

@@ -27,9 +27,10 @@ FACE = MorphableModel.builtin()
 def test_a_chain_comes_back_from_its_folder_with_the_same_weights(tmp_path):
     chain = TalkingFace.from_pretrained(default_folder(), device="cpu")
     chain.save_pretrained(tmp_path / "saved")
-    before, after = (
-        load_stage(f / "motion.safetensors") for f in (default_folder(), tmp_path / "saved")
-    )
+    saved = tmp_path / "saved"
+    before, after = (load_stage(f / "motion.safetensors") for f in (default_folder(), saved))
+    for name in ("pose.safetensors", "hearing/model.safetensors", "hearing/config.json", INDEX):
+        assert (saved / name).read_bytes() == (default_folder() / name).read_bytes(), name
     assert before.header == after.header
     assert before.tensors.keys() == after.tensors.keys()
     assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in before.tensors)
@@ -151,3 +152,22 @@ def test_a_chain_whose_motion_does_not_blink_brings_a_rate_of_its_own(tmp_path):
     assert Wishes().control_for(None).blinks_per_sec is None
     # What somebody asks for counts.
     assert Wishes(blink_rate=0.0).control_for(0.35).blinks_per_sec == 0.0
+
+
+def test_a_stage_out_of_a_chains_folder_finds_the_speech_model_beside_it(
+    tmp_path, hears_by_whisper
+):
+    save_folder(tmp_path / "saved", StageFiles(motion=hears_by_whisper), preset="direct")
+    alone = TalkingFace.from_stages(StageFiles(motion=tmp_path / "saved/motion.safetensors"))
+    assert alone.motion.encoder.encode(torch.zeros(16000)).shape == (25, 16)
+    (tmp_path / "saved/hearing").rename(tmp_path / "gone")
+    with pytest.raises(
+        ValueError, match=r"speech model 'hearing', which is not there; .*--hearing"
+    ):
+        TalkingFace.from_stages(StageFiles(motion=tmp_path / "saved/motion.safetensors"))
+
+
+def test_a_speech_model_that_cannot_be_taken_along_is_refused(tmp_path, hears_by_whisper):
+    (tmp_path / "speech/model.safetensors").rename(tmp_path / "speech/pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"has no model\.safetensors"):
+        save_folder(tmp_path / "saved", StageFiles(motion=hears_by_whisper), preset="direct")

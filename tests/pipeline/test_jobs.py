@@ -119,6 +119,16 @@ def test_a_job_is_done_again_with_weights_that_were_trained_anew(folder, marks, 
     assert "there already" in caplog.text
 
 
+def test_weights_that_lie_about_are_nothing_to_a_job(folder, marks, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "stray.safetensors").write_bytes(b"one")
+    jobs = write_jobs(folder, job(folder, "a.mp4", size=64))
+    assert main(["generate", "--jobs", jobs]) == 0
+    (folder / "stray.safetensors").write_bytes(b"another")
+    assert main(["generate", "--jobs", jobs]) == 0
+    assert "0 made; 1 were there already" in capsys.readouterr().out
+
+
 def test_a_job_may_leave_out_what_the_command_line_says(folder, marks):
     jobs = write_jobs(folder, {"out": str(folder / "a.mp4")})
     common = ["--audio", str(folder / "v.flac"), "--image", str(folder / "p.jpg"), "--size=64"]

@@ -1,6 +1,7 @@
 """What goes with a model, an audio encoder and a model of pose, and whether it fits."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from viseme_core.audio import (
     AudioEncoder,
@@ -18,18 +19,23 @@ Loaded = tuple[MotionModel, MotionConfig, str]
 """A model, its config and the name of its face model: what `load_model` returns."""
 
 
-def encoder_for(config: MotionConfig, path: str | None = None) -> AudioEncoder:
+def encoder_for(
+    config: MotionConfig, path: str | None = None, *, checkpoint: Path | str | None = None
+) -> AudioEncoder:
     """Return the audio encoder of a model, set to answer as early as it can.
 
     Args:
         config: The model's.
         path: Where its speech model lies here, if not where it lay in training.
+        checkpoint: Where the model was read from: its speech model may lie beside it.
 
     Raises:
         ValueError: If a path is given, and the model hears with no speech model.
     """
     audio = config.audio
     assert audio is not None
+    if path is None and checkpoint is not None:
+        path = _speech_model_beside(checkpoint, config)
     if path is not None:
         if not isinstance(audio, PretrainedConfig):
             raise ValueError(
@@ -40,6 +46,30 @@ def encoder_for(config: MotionConfig, path: str | None = None) -> AudioEncoder:
         # A stream of single frames answers earliest, and the values are the same.
         audio = replace(audio, window=1)
     return build_encoder(audio)
+
+
+def _speech_model_beside(checkpoint: Path | str, config: MotionConfig) -> str | None:
+    """Return where the speech model of a chain's folder lies, for a stage that was taken from one.
+
+    Args:
+        checkpoint: The stage file, or its folder.
+        config: The model's.
+
+    Raises:
+        ValueError: If the model's folder is named, and is neither here nor beside the stage.
+    """
+    audio, place = config.audio, Path(checkpoint)
+    if not isinstance(audio, PretrainedConfig) or Path(audio.path).expanduser().is_dir():
+        return None
+    folder = place if place.is_dir() else place.parent
+    if (folder / audio.path).is_dir():
+        return str(folder / audio.path)
+    if "/" not in audio.path or Path(audio.path).is_absolute():
+        raise ValueError(
+            f"{str(checkpoint)!r} hears with the speech model {audio.path!r}, which is not there; "
+            f"name its folder by audio_path (--hearing)"
+        )
+    return None
 
 
 def check_encoder(encoder: AudioEncoder, config: MotionConfig) -> None:

@@ -46,7 +46,7 @@ class MotionGenerator:
         config: Its config.
         face_model: Name of the face model of its motion.
         pose_from: FD2Talk model that makes pose where `model` makes none.
-        preset: `fast`, `balanced`, `paper`, or one of your own.
+        preset: `direct`, `fast`, `balanced`, `paper`, or one of your own.
         device: Where networks run; motion comes out on the CPU.
         encoder: Audio encoder; by default the one that the config names.
         faces: Face models besides the built-in one, to convert motion and to edit it.
@@ -120,7 +120,7 @@ class MotionGenerator:
         """
         loaded = load_model(path)
         if encoder is None:
-            encoder = encoder_for(loaded[1], audio_path)
+            encoder = encoder_for(loaded[1], audio_path, checkpoint=path)
         elif audio_path is not None:
             raise ValueError("give an encoder or audio_path, not both: an encoder knows its path")
         return cls(

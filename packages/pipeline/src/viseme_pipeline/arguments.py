@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Any, NoReturn, cast, get_args
 
 from viseme_motion.presets import PresetName
-from viseme_pipeline.folder import MESH
 from viseme_pipeline.systems import motion_systems
 from viseme_pipeline.wishes import Wishes
 
@@ -34,7 +33,7 @@ class ChainChoice:
     pretrained: str | None
     motion: str | None
     pose_from: str | None
-    renderer: str
+    renderer: str | None
     preset: PresetName | None
     device: str | None
     system: str | None = None
@@ -91,10 +90,14 @@ def generate_parser() -> Parser:
     stages.add_argument(
         "--hearing", help="folder of the speech model that --motion hears with, if it was moved"
     )
-    stages.add_argument("--renderer", default=MESH, help="`mesh`, or a renderer's stage")
+    stages.add_argument(
+        "--renderer", help="`mesh`, or a renderer's stage (default: that of --pretrained, or mesh)"
+    )
     stages.add_argument("--pretrained", help="folder that save_pretrained wrote, with all stages")
     stages.add_argument(
-        "--preset", choices=get_args(PresetName), help="effort of the motion (default: fast)"
+        "--preset",
+        choices=get_args(PresetName),
+        help="effort of the motion (default: as the weights say; fast with --motion)",
     )
     stages.add_argument("--device", help="where networks run: cpu, cuda, mps")
 

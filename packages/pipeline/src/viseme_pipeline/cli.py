@@ -28,7 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = given[0] if given else ""
     if name in _TRAINING:
-        return import_module("viseme_pipeline.fit.cli").main(given)
+        try:
+            training = import_module("viseme_pipeline.fit.cli")
+        except ImportError as error:
+            print(f"viseme {name}: {error}; `pip install viseme-pipeline[train]`", file=sys.stderr)
+            return _USER_ERROR
+        return training.main(given)
     if name not in COMMANDS:
         is_help = name in ("-h", "--help")
         print(_overview(), file=sys.stdout if is_help else sys.stderr)

@@ -9,12 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from viseme_core.checkpoint import load_stage
 from viseme_eval.networks.registry import weights_table
 from viseme_pipeline.arguments import Parser
 from viseme_pipeline.default import default_folder, describe, embedded_folders
 from viseme_pipeline.demo import PORTRAIT, VOICE
-from viseme_pipeline.folder import read_folder
 from viseme_pipeline.marks.keys import KEY_VARIABLE, load_signing_key, local_key_path
 from viseme_pipeline.systems import (
     StageName,
@@ -174,12 +172,13 @@ def _weights() -> Finding:
     """Read the embedded default as a film would."""
     try:
         folder = default_folder()
-        files, _ = read_folder(folder)
-        stages = [load_stage(path) for _, path in files.items()]
-    except ValueError as error:
+        chain = import_module("viseme_pipeline.chain").TalkingFace.from_pretrained(
+            folder, device="cpu"
+        )
+    except (ValueError, ImportError) as error:
         return Finding(what="embedded default", missing=str(error))
-    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    system = stages[0].header.system
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    system = chain.motion.config.system
     return Finding(
         what="embedded default", note=f"{system}, {size / 1e6:.1f} MB. {describe(folder)}"
     )

@@ -127,13 +127,24 @@ def read_folder(folder: Path) -> tuple[StageFiles, PresetName]:
 
 
 def _speech_model(files: StageFiles) -> Path | None:
-    """Return the folder of the speech model that the motion hears with, if it lies in one."""
-    if files.hearing is not None:
-        return files.hearing
-    audio = read_header(files.motion, stage="motion").audio or {}
-    # A hub id is not a folder here: whoever uses the chain fetches it anew.
-    found = Path(str(audio.get("path") or ""))
-    return found if (found / "model.safetensors").is_file() else None
+    """Return the folder of the speech model that the motion hears with, if it lies in one.
+
+    Raises:
+        ValueError: If it lies in one that holds its weights in another form.
+    """
+    found = files.hearing
+    if found is None:
+        path = (read_header(files.motion, stage="motion").audio or {}).get("path")
+        found = None if not path else Path(str(path)).expanduser()
+        if found is None or not found.is_dir():
+            # Mel spectra need no model, and a hub id is no folder: whoever uses it fetches it.
+            return None
+    if not (found / "model.safetensors").is_file():
+        raise ValueError(
+            f"the speech model in {str(found)!r} has no model.safetensors, so the chain could not "
+            f"take it along; save it by transformers' save_pretrained"
+        )
+    return found
 
 
 def _heard_here(header: StageHeader) -> StageHeader:

@@ -11,6 +11,8 @@ import yaml
 
 from viseme_pipeline.arguments import ChainChoice, Task, as_arguments, parse, to_task
 from viseme_pipeline.chain import TalkingFace
+from viseme_pipeline.default import default_folder
+from viseme_pipeline.folder import MESH
 from viseme_pipeline.make_films import describe, make_film
 from viseme_pipeline.mistakes import is_mendable, sentence
 from viseme_pipeline.stages import load_chain
@@ -121,13 +123,18 @@ def _fingerprint(task: Task) -> str:
         if file.is_file():
             facts[f"{name} stat"] = (file.stat().st_size, file.stat().st_mtime_ns)
     for name in ("motion", "pose_from", "renderer", "pretrained", "hearing"):
-        given = Path(str(getattr(task.chain, name, None) or ""))
-        files = [given] if given.is_file() else sorted(given.rglob("*.safetensors"))
+        given = getattr(task.chain, name)
+        if name == "pretrained" and given is None and task.chain.motion is None:
+            given = default_folder()
         # Weights that were trained anew make another film.
-        facts[f"{name} stat"] = [
-            (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files
-        ]
+        facts[f"{name} stat"] = [] if given in (None, MESH) else _stats(Path(given))
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _stats(given: Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time of a file of weights, or of those in a folder."""
+    files = [given] if given.is_file() else sorted(given.rglob("*.safetensors"))
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
 def _parsed(path: str, number: int, line: str) -> Any:

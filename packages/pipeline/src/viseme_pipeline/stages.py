@@ -22,7 +22,7 @@ def load_chain(choice: ChainChoice) -> TalkingFace:
     Raises:
         ValueError: If a stage is not there, damaged, or of another kind or system.
     """
-    renderer = None if choice.renderer == MESH else Path(choice.renderer)
+    renderer = None if choice.renderer in (None, MESH) else Path(choice.renderer)
     preset = choice.preset or DEFAULT_PRESET
     if choice.motion is not None:
         files = StageFiles(
@@ -35,7 +35,7 @@ def load_chain(choice: ChainChoice) -> TalkingFace:
         folder = _embedded(choice.system) if choice.pretrained is None else Path(choice.pretrained)
         files, kept = read_folder(folder)
         preset = choice.preset or kept
-        if renderer is not None:
+        if choice.renderer is not None:
             files = replace(files, renderer=renderer)
         if choice.pretrained is None:
             what = "default" if choice.system is None else choice.system
