@@ -24,7 +24,7 @@ class FakeChain:
         self.go_on.set()
         self.hears = threading.Event()
         self.hears.set()
-        self.at_once = self.most_at_once = 0
+        self.at_once = self.most_at_once = self.begun = 0
 
     def generate(self, audio, image, *, out, wishes, on_frames):
         self.asked.append(wishes)
@@ -33,6 +33,7 @@ class FakeChain:
         try:
             Path(out).with_suffix(".partial").write_bytes(b"half")
             on_frames(0, 10)
+            self.begun += 1
             self.hears.wait(10)
             while not self.go_on.wait(0.01):
                 on_frames(1, 10)
@@ -149,7 +150,7 @@ def test_who_closes_the_page_waits_for_nothing_and_leaves_nothing(chains, rooms,
     chains[0].go_on.clear()
     news = studio.make(order, "me")
     next(news)
-    wait_until(lambda: chains[0].at_once == 1)
+    wait_until(lambda: chains[0].begun == 1)
     started = time.monotonic()
     news.close()
     # The film is not at its next frames yet; whoever closed the page is answered all the same.
@@ -166,7 +167,7 @@ def test_a_film_that_was_left_is_ended_before_the_next_begins(chains, rooms, ord
     chains[0].go_on.clear()
     left = studio.make(order, "me")
     next(left)
-    wait_until(lambda: chains[0].at_once == 1)
+    wait_until(lambda: chains[0].begun == 1)
     left.close()
     threading.Timer(0.3, lambda: (chains[0].go_on.set(), chains[0].hears.set())).start()
     assert isinstance(list(studio.make(order, "you"))[-1], Made)
@@ -180,7 +181,7 @@ def test_when_the_page_ends_so_do_its_films_and_nothing_more_begins(chains, room
     chains[0].hears.clear()
     news = studio.make(order, "me")
     next(news)
-    wait_until(lambda: chains[0].at_once == 1)
+    wait_until(lambda: chains[0].begun == 1)
     threading.Timer(0.3, chains[0].hears.set).start()
     studio.stop_all()
     # It waited: no thread writes into a folder that is removed next.
