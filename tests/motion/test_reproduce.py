@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from viseme_core.train import chores
 from viseme_motion import reproduce
 from viseme_motion.ablations import ROWS
 from viseme_motion.reproduce import Reproduction
@@ -49,7 +50,7 @@ class Runner:
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
     stand_in = Runner()
-    monkeypatch.setattr(reproduce.subprocess, "run", stand_in)
+    monkeypatch.setattr(chores.subprocess, "run", stand_in)
     return stand_in
 
 

@@ -9,15 +9,13 @@ and sentences that it never saw, written to `table.md`. A row that is there is n
 
 import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from viseme_core.train.chores import run_chore
 from viseme_motion.ablations import KEY_SEEDS, ROWS, Row, as_markdown
 
 logger = logging.getLogger(__name__)
@@ -149,24 +147,8 @@ class Reproduction:
 
     def _run(self, name: str, module: str, *arguments: str) -> None:
         """Run a command of a row, an expert or the corpus; what it says goes into a log of it."""
-        command = [sys.executable, "-m", module, *arguments]
-        log = self.out / "logs" / f"{name}.log"
-        logger.info("%s: %s (%s)", name, " ".join(command[1:]), log)
-        threads = {"OMP_NUM_THREADS": "1"} if self.jobs > 1 else {}
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as file:
-            ended = subprocess.run(
-                command,
-                check=False,
-                env={**os.environ, **threads},
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-        if ended.returncode:
-            raise ValueError(
-                f"{name} stopped with exit code {ended.returncode}; see {str(log)!r}. The same "
-                f"command goes on from there once that is mended"
-            )
+        one_thread = self.jobs > 1
+        run_chore(name, module, *arguments, logs=self.out / "logs", one_thread=one_thread)
 
 
 def _wait(tasks: Sequence[Future[None]]) -> None:
