@@ -1,6 +1,6 @@
 """Films of some portraits with some voices: whether lips follow, against loudness and true lips.
 
-    python benchmarks/bench_voices.py CLIPS [--portraits 10] [--voices 5] [--seconds 5] [--out FILE]
+    python benchmarks/bench_voices.py CLIPS [--portraits 10] [--voices 5] [--films FOLDER]
 
 CLIPS holds the folders `video` and `portrait`; `--voices` and `--portraits` also take parts of the
 names of files, such as `anna,b20`. Voices come from videos, so that the lips that spoke them are
@@ -154,7 +154,7 @@ def report(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
         true = correlation(spoken.opening_T, spoken.loudness_T)
         yield f"- {spoken.name}: its own lips correlate {true:.2f} with its loudness"
         for portrait in portraits:
-            out = folder / "film.mp4"
+            out = folder / f"{Path(spoken.name).stem}__{portrait.stem}.mp4"
             try:
                 chain.generate(
                     spoken.sound,
@@ -185,11 +185,14 @@ def main() -> None:
     parser.add_argument("--voices", default="5", help="how many, or parts of names")
     parser.add_argument("--seconds", type=float, default=5, help="of each voice")
     parser.add_argument("--pretrained", type=Path, help="a chain; by default the embedded one")
+    parser.add_argument("--films", type=Path, help="folder to keep the films in, to look at them")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        for line in report(arguments, Path(folder)):
+        films = arguments.films or Path(folder)
+        films.mkdir(parents=True, exist_ok=True)
+        for line in report(arguments, films):
             print(line, flush=True)
             lines.append(line)
     if arguments.out is not None:

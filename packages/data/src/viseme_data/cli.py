@@ -25,6 +25,7 @@ COMMANDS = {
     "prepare": _Command("viseme_data.prepare.run", "prepare", "videos to clips"),
     "synthesize": _Command("viseme_data.synthetic.run", "synthesize", "speakers out of nothing"),
     "vary": _Command("viseme_data.vary.run", "vary", "clips to copies that sound otherwise"),
+    "hear": _Command("viseme_data.hear", "hear", "clips with the features of more encoders"),
     "pack": _Command("viseme_data.pack", "pack", "clips to shards for clusters"),
     "inspect": _Command("viseme_data.inspection.run", "inspect_dataset", "clips to a report"),
     "build-face-model": _Command("viseme_data.build_face_model", "build", "the built-in model"),
