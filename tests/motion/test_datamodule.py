@@ -128,6 +128,20 @@ def test_moments_are_those_of_all_that_is_trained_on(speakers, copies):
     torch.testing.assert_close(std.double(), joined.std(0, unbiased=False), atol=1e-4, rtol=1e-4)
 
 
+def test_the_spread_of_poses_around_themselves_leaves_out_where_clips_differ(speakers):
+    data = data_of(speakers)
+    source, within = data.source("train"), []
+    for number, segment in enumerate(source.segments):
+        pose = source.open(number).read(["pose"], segment.start, segment.stop)["pose"].double()
+        within.append(pose - pose.mean(0))
+    moments = data.moments()
+    mean, std = moments["pose_within"].moments()
+    expected = torch.cat(within).square().mean(0).sqrt()
+    torch.testing.assert_close(std.double(), expected, atol=1e-5, rtol=1e-4)
+    assert mean.abs().max() < 1e-4
+    assert (std < moments["pose"].moments()[1]).all()
+
+
 @pytest.mark.parametrize(
     ("facts", "message"),
     [

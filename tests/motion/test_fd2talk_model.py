@@ -65,6 +65,25 @@ def test_networks_are_given_equation_2_and_judged_by_equations_8_9_and_12():
     assert losses["loss"].item() == pytest.approx(total, rel=1e-12)
 
 
+def test_a_pose_that_is_centred_is_learned_around_the_mean_of_the_data():
+    model = make_model("fd2talk", centre_pose=True).double()
+    batch, draws = make_batch(8, dtype=torch.float64), Draws(1, 2, range(8))
+    model.motion_scale.mean[64:] = torch.tensor([0.1, -0.2, 0.3, 1.0, 2.0, -6.0])
+    mask_BT = batch.mask_BT.numpy()
+    pose = batch.pose_BT6.numpy().copy()
+    for b in range(8):
+        pose[b] += model.motion_scale.mean[64:].numpy() - pose[b][mask_BT[b]].mean(0)
+    plain = make_model("fd2talk").double()
+    plain.load_state_dict(model.state_dict())
+    expected = plain.loss(batch._replace(pose_BT6=torch.from_numpy(pose)), draws)
+    found = model.loss(batch, draws)
+    assert found["pose"].item() == pytest.approx(expected["pose"].item(), rel=1e-12)
+    # Where the camera stands is then nothing to learn.
+    moved = batch._replace(pose_BT6=batch.pose_BT6 + torch.randn(8, 1, 6).double())
+    assert model.loss(moved, draws)["loss"].item() == pytest.approx(found["loss"].item(), rel=1e-9)
+    assert plain.loss(moved, draws)["loss"].item() != pytest.approx(found["loss"].item(), rel=1e-3)
+
+
 def test_the_sync_loss_is_minus_log_of_the_cosine_of_mouths_on_the_predicted_mesh():
     expert = make_expert("fd2talk").double()
     model = make_model("fd2talk", expert=expert, weight_sync=0.5).double()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from tests.motion.runs import fit, validate
 from tests.motion.small import FACE
@@ -93,3 +94,16 @@ def test_a_trained_model_keeps_to_the_encoder_that_it_was_trained_with(
                      "--trainer.limit_val_batches", "1")  # fmt: skip
         assert stopped.value.code == 2
         assert f"this model with '{ONE}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_centred", [False, True])
+def test_poses_are_in_units_of_what_they_move_where_they_are_centred(speakers, is_centred):
+    small = FD2TalkConfig(num_layers=1, dim=16, num_heads=2, sync=False, centre_pose=is_centred)
+    module = MotionModule(MotionConfig(system="fd2talk", fd2talk=small), OptimConfig())
+    data = MotionDataModule(MotionDataConfig(path=str(speakers), num_workers=0))
+    module._trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
+    module.on_fit_start()
+    moments = data.moments()
+    spread = moments["pose_within" if is_centred else "pose"].moments()[1]
+    torch.testing.assert_close(module.model.motion_scale.mean[64:], moments["pose"].moments()[0])
+    torch.testing.assert_close(module.model.motion_scale.std[64:], spread.clamp(min=1e-4))

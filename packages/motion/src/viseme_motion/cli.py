@@ -140,7 +140,9 @@ def reproduce(
     print(table.read_text())
 
 
-def shorten(source: str, out: Path, blocks: int = 2, half: bool = True) -> None:
+def shorten(
+    source: str, out: Path = Path("data/whisper2"), blocks: int = 2, half: bool = True
+) -> None:
     """Write the first blocks of a Whisper encoder, as audio encoder of a size that can be shipped.
 
     Args:

@@ -131,7 +131,10 @@ class MotionDataModule(ClipDataModule):
         return [(row.clip_id, row.language) for row in rows]
 
     def moments(self) -> dict[str, RunningMoments]:
-        """Return mean and deviation of expression, pose and sound over the training clips."""
+        """Return mean and deviation of expression, pose and sound over the training clips.
+
+        `pose_within` is the pose around the mean of each segment of a clip.
+        """
         source = self.source("train")
         feature = f"features.{self.config.audio}"
         names = {"expression": "expression", "pose": "pose", "audio": feature}
@@ -143,4 +146,6 @@ class MotionDataModule(ClipDataModule):
             for name, stored in names.items():
                 rows_TX = read[stored]
                 found.setdefault(name, RunningMoments(rows_TX.shape[-1])).add(rows_TX)
+            within_T6 = read["pose"] - read["pose"].mean(0)
+            found.setdefault("pose_within", RunningMoments(within_T6.shape[-1])).add(within_T6)
         return found

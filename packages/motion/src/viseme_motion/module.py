@@ -134,11 +134,12 @@ class MotionModule(StageModule):
             )
         if not self.model.motion_scale.is_set:
             moments = moments_of(data, self.config)
-            parts = [moments[name].moments() for name in ("expression", "pose")]
-            mean, std = (
-                torch.cat(part)[: self.model.channels] for part in zip(*parts, strict=True)
-            )
-            self.model.motion_scale.set(mean, std)
+            is_centred = self.config.system == "fd2talk" and self.config.fd2talk.centre_pose
+            spread = ("expression", "pose_within" if is_centred else "pose")
+            mean = torch.cat([moments[name].moments()[0] for name in ("expression", "pose")])
+            std = torch.cat([moments[name].moments()[1] for name in spread])
+            channels = self.model.channels
+            self.model.motion_scale.set(mean[:channels], std[:channels])
             if not self.model.audio_scale.is_set:
                 self.model.audio_scale.set(*moments["audio"].moments())
 

@@ -36,6 +36,10 @@ class FD2TalkConfig:
     """Whether the network is told one frame's expression of the face that it moves, off in the
     paper: a voice does not say how its owner smiles. Training samples then want to be longer than
     the windows (data.frames), so that the frame comes from elsewhere."""
+    centre_pose: bool = False
+    """Whether the pose of every training sample is moved to the mean of the data, off in the paper:
+    clips differ far more in how near the camera stands than a head moves in any of them, and what
+    learned both makes heads that jump towards the camera and away."""
     sync: bool = True
     """Ablation, table 3: without it there is no sync loss, and no lip expert is needed."""
 

@@ -71,6 +71,8 @@ class FD2TalkModel(nn.Module):
 
         Errors are in units of the training data's spread, averaged over channels.
         """
+        if self.config.centre_pose:
+            batch = batch._replace(pose_BT6=self._centred(batch.pose_BT6, batch.mask_BT))
         batch, portrait_BC = cut_samples(batch, self.windows.length, draws)
         clean_BTC = self.motion_scale(torch.cat([batch.expression_BTC, batch.pose_BT6], -1))
         is_known_BT, mask_BT = draw_window(batch.mask_BT, self.windows, draws)
@@ -155,6 +157,12 @@ class FD2TalkModel(nn.Module):
     def _portrait(self, portrait_BC: Tensor) -> Tensor:
         mean_C, std_C = self.motion_scale.mean[EXPRESSION], self.motion_scale.std[EXPRESSION]
         return describe((portrait_BC - mean_C) / std_C)
+
+    def _centred(self, pose_BT6: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the pose of samples around the mean of the data instead of their own."""
+        real_BT1 = mask_BT[..., None].to(pose_BT6)
+        own_B16 = (pose_BT6 * real_BT1).sum(1, keepdim=True) / real_BT1.sum(1, keepdim=True)
+        return pose_BT6 - own_B16 + self.motion_scale.mean[POSE]
 
     def _slices(self) -> dict[str, slice]:
         """Return which channels each transformer predicts."""
