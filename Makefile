@@ -77,6 +77,10 @@ train-motion: install ## Train voice to motion; SYSTEM=fd2talk|disenttalk SCALE=
 train-listener: install ## Train the listener that motion can hear through; SCALE=tiny|real DATA=folder
 	@$(RUN) python -m viseme_motion listener fit --config packages/motion/configs/listener/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)
 
+.PHONY: train-default
+train-default: install ## Train what `viseme generate` uses by default; VIDEOS=folder OUT=folder SPEECH=whisper ARGS="--groups 5"
+	@$(RUN) viseme train-default "$(or $(VIDEOS),data/videos)" --out "$(or $(OUT),runs/default)" $(if $(SPEECH),--speech "$(SPEECH)") $(ARGS)
+
 .PHONY: train-landmarks
 train-landmarks: install ## Train landmark completion; SCALE=tiny|small|paper DATA=folder
 	@$(RUN) python -m viseme_landmarks fit --config packages/landmarks/configs/$(or $(SCALE),tiny).yaml $(if $(DATA),--data.config.path $(DATA)) $(ARGS)

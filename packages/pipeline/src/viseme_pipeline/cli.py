@@ -14,6 +14,11 @@ COMMANDS = {
     "serve": ("page.command", "serve_command", "a page in the browser to try it"),
     "doctor": ("doctor", "doctor", "what is installed, what can be done here, what is missing"),
     "detect": ("detect", "detect", "whether a video carries the marks of a generated one"),
+    "train-default": (
+        "default_training.command",
+        "train_default",
+        "the embedded default from a folder of videos",
+    ),
     "ship": ("ship", "ship", "trained stages to one folder that --pretrained reads"),
 }
 # Training has a command line, signals and errors of its own.
@@ -60,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _overview() -> str:
-    lines = [f"  {name:10}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
-    lines.append("  fit       train landmarks and renderer together; validate looks at the result")
+    lines = [f"  {name:15}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
+    lines.append(
+        "  fit            train landmarks and renderer together; validate looks at the result"
+    )
     more = "viseme COMMAND --help says more."
     return "\n".join(["usage: viseme COMMAND ...", "", *lines, "", more])

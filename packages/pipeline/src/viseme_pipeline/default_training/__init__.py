@@ -1,0 +1,1 @@
+"""The embedded default from a folder of videos: everything that its weights were made by."""
