@@ -12,6 +12,7 @@ from viseme_face.layouts import lip_opening
 from viseme_pipeline.chain import TalkingFace, checked_device
 from viseme_pipeline.marks import detect, read_provenance
 from viseme_pipeline.wishes import Wishes
+from viseme_render import MeshRenderer
 
 SMALL = Wishes(size=128)
 
@@ -158,3 +159,13 @@ def test_motion_of_a_face_model_that_portraits_do_not_have_is_refused(chain, mon
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="cannot be used here"):
         checked_device("cuda:99")
+
+
+def test_a_renderer_of_another_face_model_is_refused_before_anything_is_made(chain):
+    class Basel(MeshRenderer):
+        def __init__(self) -> None:
+            super().__init__(device="cpu")
+            self.face_model = "bfm09@89abcdef"
+
+    with pytest.raises(ValueError, match="the renderer draws the face model 'bfm09@89abcdef'"):
+        TalkingFace(chain.motion, Basel())

@@ -26,6 +26,12 @@ def test_the_page_is_for_this_machine_unless_asked_otherwise():
     assert parse(["--host", "0.0.0.0", "--port=81"]) == ServeConfig(host="0.0.0.0", port=81)
 
 
+def test_one_step_is_for_the_embedded_default_alone():
+    assert parse([]).first_preset == "direct"
+    assert parse(["--motion", "mine"]).first_preset == "fast"
+    assert parse(["--motion", "mine", "--preset", "paper"]).first_preset == "paper"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -52,7 +52,7 @@ class TalkingFace:
         preset: Preset to keep with them.
 
     Raises:
-        ValueError: If the motion belongs to another face model than portraits are fitted with.
+        ValueError: If motion or renderer belong to another face model than portraits are fitted with.
     """
 
     def __init__(
@@ -72,6 +72,12 @@ class TalkingFace:
             raise ValueError(
                 f"the motion stage moves the face model {motion.face_model!r}, portraits are "
                 f"fitted with {known!r}; give a motion stage that was trained on that one"
+            )
+        if self.renderer.face_model != known:
+            raise ValueError(
+                f"the renderer draws the face model {self.renderer.face_model!r}, portraits are "
+                f"fitted with {known!r}; give a renderer that was trained on that one, or the mesh "
+                f"renderer"
             )
 
     @classmethod

@@ -26,6 +26,9 @@ class FrameRenderer(ABC):
     and defines `load`; `from_checkpoint` then finds it by what the file says.
     """
 
+    face_model: str
+    """Name of the face model whose motion it draws, `NAME@HASH8`."""
+
     _systems: ClassVar[dict[str, type["FrameRenderer"]]] = {}
 
     def __init_subclass__(cls, *, system: str | None = None, **kwargs: object) -> None:

@@ -58,6 +58,10 @@ def parse(arguments: Sequence[str]) -> ServeConfig:
     stages = parser.add_argument_group("stages")
     stages.add_argument("--motion", help="motion stage: file, checkpoint or folder of a run")
     stages.add_argument("--renderer", default=default.renderer, help="`mesh`, or a stage")
-    stages.add_argument("--preset", choices=get_args(PresetName), default=default.preset)
+    stages.add_argument(
+        "--preset",
+        choices=get_args(PresetName),
+        help="effort that is chosen at first; by default `direct`, and `fast` with --motion",
+    )
     stages.add_argument("--device", help="where networks run: cpu, cuda, mps")
     return ServeConfig(**vars(parser.parse_args(list(arguments))))

@@ -28,8 +28,8 @@ class ServeConfig:
     """Motion stage: file, checkpoint or folder of a run; by default the embedded one."""
     renderer: str = "mesh"
     """`mesh`, or a renderer's stage."""
-    preset: PresetName = "direct"
-    """Effort of the motion that is chosen at first."""
+    preset: PresetName | None = None
+    """Effort of the motion that is chosen at first; by default what suits the motion stage."""
     device: str | None = None
     """Where networks run; by default on a GPU if there is one."""
 
@@ -45,6 +45,13 @@ class ServeConfig:
                 raise ValueError(f"{name} must be greater than 0, got {value}")
         if self.max_waiting < 1:
             raise ValueError(f"max_waiting must be at least 1, got {self.max_waiting}")
+
+    @property
+    def first_preset(self) -> PresetName:
+        """Effort that is chosen at first: one step is enough for the embedded default alone."""
+        if self.preset is not None:
+            return self.preset
+        return "direct" if self.motion is None else "fast"
 
     @property
     def is_local(self) -> bool:

@@ -143,7 +143,7 @@ def _choices(gr: Any, config: ServeConfig) -> list[Any]:
             api_visibility="private",
         )
         presets = list(get_args(PresetName))
-        preset = gr.Radio(presets, value=config.preset, label="Effort")
+        preset = gr.Radio(presets, value=config.first_preset, label="Effort")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
     return [*gains, own, rate, preset, seed]
 

@@ -80,11 +80,11 @@ class Studio:
             motion=config.motion,
             pose_from=None,
             renderer=config.renderer,
-            preset=config.preset,
+            preset=config.first_preset,
             device=config.device,
         )
         # Loaded now, so that weights that are none are refused before the page stands.
-        self._chains: dict[str, TalkingFace] = {config.preset: load_chain(choice)}
+        self._chains: dict[str, TalkingFace] = {config.first_preset: load_chain(choice)}
         self._choice = choice
 
     def expect(self, session: str) -> None:

@@ -33,6 +33,7 @@ class MeshRenderer(FrameRenderer):
         self.device = default_device() if device is None else torch.device(device)
         model = MorphableModel.builtin() if model is None else copy.deepcopy(model)
         self.model = model.to(self.device)
+        self.face_model = model.name
         self.model.landmark_ids("mp478")
         self._portraits: list[tuple[ReferenceFace, MeshPortrait]] = []
 
@@ -40,7 +41,7 @@ class MeshRenderer(FrameRenderer):
         self, reference: ReferenceFace, motion: Motion, *, chunk: int = CHUNK
     ) -> Iterator[Tensor]:
         """Yield the frames of a motion; see `FrameRenderer`."""
-        check_motion(self.model.name, reference, motion, chunk=chunk)
+        check_motion(self.face_model, reference, motion, chunk=chunk)
         portrait = self.portrait(reference)
         return self._frames(portrait, motion, chunk)
 
