@@ -10,7 +10,9 @@ import torch
 from tests.data.prepared import make_prepared
 from tests.data.test_prepare_audio import save_whisper
 from viseme_core.audio import AudioConfig, PretrainedConfig, build_encoder
+from viseme_core.config import to_plain
 from viseme_data import hear as module
+from viseme_data.cli import main
 from viseme_data.clips import read_clip
 from viseme_data.datasets import MotionDataset
 from viseme_data.hear import hear
@@ -46,6 +48,14 @@ def test_every_clip_has_the_encoder_s_own_features_and_all_it_had(source, ears, 
         assert torch.equal(after.features["logmel"], before.features["logmel"])
         video = video_path(source, row.clip_id)
         assert video_path(tmp_path / "heard", row.clip_id).exists() == video.exists()
+
+
+def test_the_command_says_what_it_made_and_what_it_was_not_told(source, ears, tmp_path, capsys):
+    audio = json.dumps({name: to_plain(config) for name, config in ears.items()})
+    assert main(["hear", str(source), "--out", str(tmp_path / "heard"), f"--audio={audio}"]) == 0
+    assert "heard by ears" in capsys.readouterr().out
+    assert main(["hear", str(source), "--out", str(tmp_path / "none")]) == 1
+    assert "--audio must name" in capsys.readouterr().err
 
 
 def test_data_sets_read_what_it_wrote(source, ears, tmp_path):

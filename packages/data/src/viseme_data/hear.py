@@ -19,7 +19,13 @@ from viseme_data.run_guard import alone_in
 from viseme_data.sources import clip_path, video_path
 
 
-def hear(folder: Path, *, out: Path, audio: dict[str, AudioConfig], overwrite: bool = False) -> str:
+def hear(
+    folder: Path,
+    *,
+    out: Path,
+    audio: dict[str, AudioConfig] | None = None,
+    overwrite: bool = False,
+) -> str:
     """Copy a folder of clips with audio features that it lacks, such as synthetic speakers.
 
     Started again, a run goes on where it ended. Crop videos are linked where that can be.
@@ -43,7 +49,9 @@ def hear(folder: Path, *, out: Path, audio: dict[str, AudioConfig], overwrite: b
     if out.exists() and folder.exists() and out.samefile(folder):
         raise ValueError(f"--out {str(out)!r} is the folder with the clips; give another one")
     rows = kept(read_manifest(folder))
-    encoders = {name: build_encoder(config) for name, config in audio.items()}
+    encoders = {name: build_encoder(config) for name, config in (audio or {}).items()}
+    if not encoders:
+        raise ValueError("--audio must name the speech encoders to hear with, got none")
     facts = _facts(folder, encoders)
     changes = _check(out, facts, overwrite=overwrite)
     (out / "clips").mkdir(parents=True, exist_ok=True)
@@ -60,7 +68,7 @@ def hear(folder: Path, *, out: Path, audio: dict[str, AudioConfig], overwrite: b
             _link(video_path(folder, row.clip_id), video_path(out, row.clip_id))
             write_clip(clip_path(out, row.clip_id), _heard(clip, encoders))
         write_manifest(out / "manifest.parquet", rows)
-    return f"{len(rows)} clips ({len(waiting)} new) heard by {', '.join(encoders) or 'nothing'}"
+    return f"{len(rows)} clips ({len(waiting)} new) heard by {', '.join(encoders)}"
 
 
 def _facts(folder: Path, encoders: dict[str, AudioEncoder]) -> dict[str, Any]:

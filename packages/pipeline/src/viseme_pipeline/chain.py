@@ -52,7 +52,7 @@ class TalkingFace:
         preset: Preset to keep with them.
 
     Raises:
-        ValueError: If motion or renderer belong to another face model than portraits are fitted with.
+        ValueError: If motion or renderer belong to another face model than portraits do.
     """
 
     def __init__(
