@@ -63,7 +63,7 @@ def test_a_person_is_known_by_a_part_of_the_file_s_name_in_any_case(tmp_path):
     people = read_people(file)
     assert person_in("clips/Speech_ANNA_2.mp4", people) == "anna"
     assert person_in("my_speech_2.mov", people) == "bob"
-    assert person_in("anna/other.mp4", people) == "other"
+    assert person_in("anna/Other.mp4", people) == "other"
     assert read_people(None) == {}
 
 

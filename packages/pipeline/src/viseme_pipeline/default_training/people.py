@@ -50,7 +50,7 @@ def person_in(source: str, people: dict[str, str]) -> str:
     """
     name = PurePosixPath(source)
     found = (person for part, person in people.items() if part in name.name.lower())
-    return next(found, name.stem)
+    return next(found, name.stem.lower())
 
 
 def choose(prepared: Path, out: Path, people: dict[str, str]) -> list[ClipRow]:
