@@ -5,7 +5,7 @@ import pytest
 from tests.motion.small import SYSTEMS
 from tests.motion.voices import make_loaded
 from viseme_core.diffusion.sampling import build_scheduler
-from viseme_motion.presets import PRESETS, Preset, find_preset, without_guidance
+from viseme_motion.presets import POSE_ALONE, PRESETS, Preset, find_preset, without_guidance
 from viseme_motion.windows import WindowConfig
 
 both = pytest.mark.parametrize("system", SYSTEMS)
@@ -58,3 +58,9 @@ def test_guidance_is_taken_off_and_nothing_else():
 def test_an_unknown_preset_is_refused_by_name():
     with pytest.raises(ValueError, match=r"'fast', 'balanced', 'paper'.*'best'"):
         find_preset("best", "fd2talk")
+
+
+def test_a_head_beside_one_step_of_lips_takes_more_and_no_other_preset_less():
+    assert find_preset("direct", POSE_ALONE).sampler.num_steps == 10
+    for name, preset in PRESETS["fd2talk"].items():
+        assert passes(find_preset(name, POSE_ALONE)) >= passes(preset)

@@ -29,7 +29,7 @@ from viseme_motion.generation import MotionStream
 from viseme_motion.job import Job, Reference, as_clips, pieces_of, spread_jobs
 from viseme_motion.lockstep import Lockstep, Voice, join_parts
 from viseme_motion.pose_source import PoseModel
-from viseme_motion.presets import Preset, PresetName, find_preset, without_guidance
+from viseme_motion.presets import POSE_ALONE, Preset, PresetName, find_preset, without_guidance
 from viseme_motion.silence import LOOK_FRAMES
 
 logger = logging.getLogger(__name__)
@@ -295,4 +295,5 @@ class MotionGenerator:
                 logger.warning("guidance_scale is set aside: the model was trained by drop_audio 0")
             chosen = without_guidance(chosen)
         self._preset = chosen
-        self._pose_preset = find_preset(preset, "fd2talk") if is_named else without_guidance(preset)
+        chosen = find_preset(preset, POSE_ALONE) if is_named else preset
+        self._pose_preset = without_guidance(chosen)
