@@ -62,7 +62,10 @@ def test_four_steps_are_some_and_the_rest_bit_for_bit(people, trained, tmp_path,
 @pytest.mark.slow
 def test_two_processes_end_with_the_weights_of_one(people, tmp_path):
     # Sums of float64 in another order, four steps long, two of either phase.
+    # Biases before a normalisation have no gradient but what rounding leaves, which Adam would
+    # blow up by dividing it by its own size.
     common = ["--trainer.precision", "64-true", "--trainer.max_steps", "4"]
+    common += ["--model.optim.eps", "1e-4"]
     run("fit", people, tmp_path / "one", *common)
     two = ["--data.config.batch_size", "2", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     said = start(people, tmp_path / "two", *common, *two)
