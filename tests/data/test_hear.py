@@ -13,7 +13,7 @@ from viseme_core.audio import AudioConfig, PretrainedConfig, build_encoder
 from viseme_core.config import to_plain
 from viseme_data import hear as module
 from viseme_data.cli import main
-from viseme_data.clips import read_clip
+from viseme_data.clips import PreparedClip, read_clip
 from viseme_data.datasets import MotionDataset
 from viseme_data.hear import hear
 from viseme_data.manifest import kept, read_manifest
@@ -67,7 +67,7 @@ def test_data_sets_read_what_it_wrote(source, ears, tmp_path):
 def test_a_broken_run_goes_on_where_it_ended(source, ears, tmp_path, monkeypatch):
     write, written = module.write_clip, []
 
-    def last(path: Path, clip: object) -> None:
+    def last(path: Path, clip: PreparedClip) -> None:
         if len(written) == 2:
             raise OSError("no space left")
         written.append(path)

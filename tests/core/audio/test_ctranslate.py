@@ -4,6 +4,7 @@ import json
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def write_ctranslate(
 
 def arrays_of(folder: Path) -> dict[str, torch.Tensor]:
     """Return what the converter makes of a model of transformers."""
-    network = WhisperModel.from_pretrained(folder).encoder
+    network: Any = WhisperModel.from_pretrained(folder).encoder
     found = {
         "decoder/num_heads": torch.tensor(9, dtype=torch.int16),
         "encoder/num_heads": torch.tensor(network.config.encoder_attention_heads).short(),
