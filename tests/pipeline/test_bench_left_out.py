@@ -1,0 +1,144 @@
+"""The benchmark of people left out: whom it leaves out, and what simple mouths score in it."""
+
+import argparse
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.eval.test_true_clips import clip_of, row_of
+from viseme_core.types import SAMPLES_PER_FRAME
+from viseme_data.clips import write_clip
+from viseme_data.manifest import write_manifest
+from viseme_eval.run.true_clips import TrueClip, true_clip
+from viseme_pipeline.default import FOLDER as EMBEDDED
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+FRAMES = 100
+
+
+def load_script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(FOLDER)
+    return load_script("bench_left_out")
+
+
+@pytest.fixture
+def makers(bench: Any) -> Any:
+    return load_script("left_out_makers")
+
+
+def loud_lips(number: int, split: str = "test", **facts: Any) -> TrueClip:
+    """Lips that open as far as the voice is loud, ten to forty decibels below its loud frames."""
+    generator = torch.Generator().manual_seed(number)
+    rate = 3 + 4 * torch.rand((), generator=generator)
+    share_T = 0.5 + 0.5 * torch.sin(torch.arange(FRAMES) / rate)
+    noise_TS = 0.1 * torch.randn(FRAMES, SAMPLES_PER_FRAME, generator=generator)
+    noise_TS *= 10 ** (-1.5 * (1 - share_T[:, None]))
+    row = row_of(number, FRAMES, split=split, **facts)
+    return true_clip(row, clip_of(row, 0.02 + 0.08 * share_T, noise_TS.flatten()))
+
+
+def write_group(folder: Path, clips: list[TrueClip]) -> None:
+    (folder / "data" / "clips").mkdir(parents=True)
+    for one in clips:
+        write_clip(folder / "data" / "clips" / f"{one.row.clip_id}.safetensors", one.clip)
+    write_manifest(folder / "data" / "manifest.parquet", [one.row for one in clips])
+    (folder / "default").symlink_to(EMBEDDED)
+
+
+def asked(folder: Path, **options: Any) -> argparse.Namespace:
+    usual = {
+        "folder": folder, "transcripts": None, "voice": "en-us", "not_real": ["1"], "baseline": [],
+        "also": [], "preset": None, "seconds": 1.0, "threads": [1],
+    }  # fmt: skip
+    return argparse.Namespace(**{**usual, **options})
+
+
+def cell(lines: list[str], title: str, row: str, column: str) -> str:
+    """Return the first word of a cell."""
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"\n## {title}"))
+    heads = [head.strip() for head in lines[start + 1].splitlines()[0].split("|")]
+    found = next(line for line in lines[start:] if line.startswith(f"| {row} |"))
+    return found.split("|")[heads.index(column)].split()[0]
+
+
+def test_loudness_opens_the_jaw_as_far_as_those_of_the_people_it_is_like(makers):
+    clips = [loud_lips(number) for number in range(4)]
+    fitted = makers.Loudness.like(clips)
+    spread = torch.stack([one.opening_T.std() for one in clips]).mean()
+    for one in clips:
+        found_T = fitted(one).opening_T
+        assert float(found_T.std() / spread) == pytest.approx(1, abs=0.2)
+        assert float(torch.corrcoef(torch.stack([found_T, one.opening_T]))[0, 1]) > 0.95
+
+
+def test_the_mean_interval_and_subsets_are_those_of_the_clips(bench, makers):
+    clips = [loud_lips(n, offset_confidence=sure) for n, sure in enumerate((0.95, 0.95, 0.5))]
+    found = [bench.is_sure(one, ["1."]) for one in clips]
+    assert found == [True, False, False]
+    measured = bench.measure_group(clips, {"loud": makers.Loudness.like(clips)})
+    shuffled = [m.scores["loud"]["shuffled"].top for m in measured]
+    for number, value in enumerate(shuffled):
+        others = [m.curves["loud"].opening_T for i, m in enumerate(measured) if i != number]
+        expected = [
+            torch.corrcoef(torch.stack([other_T, clips[number].opening_T]))[0, 1]
+            for other_T in others
+        ]
+        assert value == pytest.approx(float(torch.stack(expected).mean()), abs=1e-6)
+
+
+def test_clips_of_one_language_are_told_apart_from_those_of_none(bench):
+    some = [
+        bench.Measured(loud_lips(number, language=language), {})
+        for number, language in enumerate(["en", "", "cmn", "en"])
+    ]
+    tables = bench.by_language("x", some)
+    assert {title: len(part) for title, part in tables.items()} == {"x: cmn": 1, "x: en": 2}
+
+
+@pytest.mark.slow
+def test_a_report_measures_everyone_on_the_same_people(tmp_path, bench):
+    for group in range(2):
+        sure = {"offset_confidence": 1.0, "language": "en"}
+        clips = [loud_lips(3 * group, **sure), loud_lips(3 * group + 1, **sure)]
+        write_group(tmp_path / f"group{group}", [*clips, loud_lips(3 * group + 2, "train")])
+    lines = list(bench.report(asked(tmp_path, baseline=[f"other={tmp_path}"])))
+    text = "\n".join(lines)
+    assert "## all: 4 clips of 4 people" in text
+    assert "## real with a sure offset: 3 clips" in text
+    assert "## language: en: 4 clips" in text
+    assert cell(lines, "all", "lag 0", "true lips") == "1.000"
+    assert float(cell(lines, "all", "lag 0", "loudness drives the jaw")) > 0.9
+    assert float(cell(lines, "all", "spread", "mean face")) == 0
+    # The same chain under another name.
+    for row in ("lag 0", "spread", "above 8 Hz"):
+        assert cell(lines, "all", row, "default") == cell(lines, "all", row, "other")
+    assert "p b m closed" not in text.split("## all")[1]
+    assert text.count("| direct | 1 |") == 1
+
+
+def test_folders_that_cannot_be_are_refused(tmp_path, bench, makers):
+    with pytest.raises(ValueError, match="holds no group0"):
+        makers.find_groups(tmp_path)
+    write_group(tmp_path / "group0", [loud_lips(0), loud_lips(2, "train")])
+    (tmp_path / "group1").mkdir()
+    with pytest.raises(ValueError, match=r"group1.data' holds no manifest.parquet"):
+        makers.find_groups(tmp_path)
+    (tmp_path / "group1").rmdir()
+    with pytest.raises(ValueError, match="expected NAME=FOLDER, got 'x'"):
+        list(bench.report(asked(tmp_path, baseline=["x"])))
+    write_group(tmp_path / "other" / "group0", [loud_lips(1)])
+    with pytest.raises(ValueError, match="leave the same people out"):
+        list(bench.report(asked(tmp_path, baseline=[f"b={tmp_path / 'other'}"])))
