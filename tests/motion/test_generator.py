@@ -16,6 +16,7 @@ from viseme_core.config import to_plain
 from viseme_core.diffusion import SamplerConfig
 from viseme_core.types import AudioClip, Motion
 from viseme_motion import Control, MotionGenerator, Preset, mirror_loop
+from viseme_motion.fd2talk.config import FD2TalkConfig
 from viseme_motion.generation import generate_windows
 from viseme_motion.presets import POSE_ALONE, find_preset
 from viseme_motion.windows import WindowConfig
@@ -133,6 +134,20 @@ def test_a_checkpoint_gives_what_the_model_gives(system, tmp_path):
     clip = make_voice(1.0)
     found = MotionGenerator.from_checkpoint(tmp_path, preset="fast")(clip)
     assert_same(found, make_generator(system)(clip), atol=0)
+
+
+def test_an_unusual_face_at_rest_does_not_move_the_head_beside_disenttalk():
+    knows = FD2TalkConfig(num_layers=1, dim=16, num_heads=2, portrait=True)
+    poser = make_loaded("fd2talk", fd2talk=knows)
+    generator = make_generator("disenttalk", pose_from=poser)
+    clip, face = make_voice(2.0), make_motion(1)
+    grimace = replace(face, expression=20 * face.expression)
+    usual, unusual = (generator(clip, seed=5, reference=shown) for shown in (face, grimace))
+    assert torch.equal(usual.pose, unusual.pose)
+    # The network itself would have been told.
+    alone = MotionGenerator(*poser, preset="fast")
+    told = [alone(clip, seed=5, reference=shown).pose for shown in (face, grimace)]
+    assert (told[0] - told[1]).abs().max() > 1e-4
 
 
 def test_pose_beside_disenttalk_is_that_of_the_fd2talk_checkpoint():

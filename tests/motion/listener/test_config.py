@@ -7,7 +7,16 @@ from viseme_motion.listener.config import ListenerConfig
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("members", 0), ("dim", 0), ("num_blocks", 0), ("kernel", 4), ("dropout", 1.0)],
+    [
+        ("members", 0),
+        ("dim", 0),
+        ("num_blocks", 0),
+        ("kernel", 4),
+        ("linear_kernel", 4),
+        ("dropout", 1.0),
+        ("linear_dropout", -0.1),
+        ("linear_share", 1.0),
+    ],
 )
 def test_what_no_listener_can_be_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match=f"listener.{field}"):

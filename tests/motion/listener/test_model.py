@@ -80,8 +80,36 @@ def test_the_committee_says_the_mean_of_its_members():
     assert not torch.allclose(said[0], said[1])
 
 
-def test_what_stands_in_padding_changes_nothing():
-    model = make_listener(dropout=0.0)
+def test_a_linear_member_has_the_share_that_is_named():
+    model, batch = make_listener(linear_share=0.3), make_batch(2)
+    assert model.linear is not None
+    torch.nn.init.normal_(model.linear.weight)
+    others = torch.stack([member(batch.audio_BTA, batch.mask_BT) for member in model.members])
+    linear = model.linear(batch.audio_BTA, batch.mask_BT)
+    found = model(batch.audio_BTA, batch.mask_BT)
+    torch.testing.assert_close(found, 0.7 * others.mean(0) + 0.3 * linear)
+    assert make_listener().linear is None
+
+
+def test_a_linear_member_is_judged_as_one_more():
+    hidden = {"dropout": 0.0, "linear_dropout": 0.0}
+    model, batch = make_listener(members=2, linear_share=0.3, **hidden), make_batch(3)
+    assert model.linear is not None
+    torch.nn.init.normal_(model.linear.weight)
+    target = model.targets(batch.expression_BTC, batch.mask_BT)[..., 0]
+    errors = [
+        float((member(batch.audio_BTA, batch.mask_BT)[..., 0] - target).square().mean().detach())
+        for member in (*model.members, model.linear)
+    ]
+    found = float(model.loss(batch, draws(size=3))["opening"].detach())
+    assert found == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+@pytest.mark.parametrize("linear_share", [0.0, 0.5])
+def test_what_stands_in_padding_changes_nothing(linear_share):
+    model = make_listener(dropout=0.0, linear_dropout=0.0, linear_share=linear_share)
+    if model.linear is not None:
+        torch.nn.init.normal_(model.linear.weight)
     one, other = (pad(make_batch(2), [12, 8], fill=fill) for fill in (0.0, 50.0))
     said = [model(batch.audio_BTA, batch.mask_BT)[1, :8] for batch in (one, other)]
     torch.testing.assert_close(*said)
@@ -114,8 +142,9 @@ def test_without_training_nothing_is_hidden():
     assert torch.equal(*said)
 
 
-def test_every_parameter_gets_a_gradient():
-    model = make_listener()
+@pytest.mark.parametrize("linear_share", [0.0, 0.5])
+def test_every_parameter_gets_a_gradient(linear_share):
+    model = make_listener(linear_share=linear_share)
     model.loss(make_batch(), draws())["loss"].backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name

@@ -35,6 +35,8 @@ class Control:
     0.45 times a second."""
     close_in_silence: bool = False
     """Whether the mouth closes, within 0.2 s, in pauses of 0.2 s and more."""
+    seal_lips: bool = False
+    """Whether lips that nearly meet do meet, however far a portrait's lips are apart."""
 
     def __post_init__(self) -> None:
         for name in ("lip_gain", "eye_gain", "global_gain", "pose_gain"):

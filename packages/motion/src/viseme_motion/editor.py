@@ -12,12 +12,12 @@ from torch import Tensor
 
 from viseme_core.shapes import check_shape
 from viseme_core.types import FPS, NUM_EXPRESSION, NUM_IDENTITY, NUM_POSE, Motion, ReferenceFace
-from viseme_face import close_lips, refit
 from viseme_motion.blinking import BlinkPlan, Lids
 from viseme_motion.control import Control, PoseChoice, Region
 from viseme_motion.face_kit import FaceKit, non_lip
 from viseme_motion.job import Job, Reference
 from viseme_motion.pose_source import looped
+from viseme_motion.sealing import opening_of_motion, sealed_share, with_lips_closed
 
 START_FRAMES = 8
 """Frames in which a face leaves the reference it started from."""
@@ -68,13 +68,19 @@ class MotionEditor:
             self._lids = Lids(kit.model, self._identity_I.double(), self._open_eyes().double())
             self._blinks = BlinkPlan(job.control.blinks_per_sec, job.seed)
         # Asked for now, so that a face that cannot be edited is refused before it is generated.
-        self._model = kit.model if job.control.close_in_silence else None
+        shuts = job.control.close_in_silence or job.control.seal_lips
+        self._model = kit.model if shuts else None
 
     @property
     def portrait(self) -> Tensor:
-        """Expression (64,) of the reference, or the clip's first; NaN without either."""
+        """Expression (64,) of the reference, or the clip's first; NaN without either.
+
+        Where lips are to meet, the model is told of a face whose lips do.
+        """
         if self._shown is None:
             return torch.full((NUM_EXPRESSION,), torch.nan)
+        if self._model is not None and self._control.seal_lips:
+            return with_lips_closed(self._model, self._shown[:1])[0].float()
         return self._shown.expression[0]
 
     def edit(self, expression_TC: Tensor, pose_T6: Tensor | None, shut_T: Tensor | None) -> Motion:
@@ -102,12 +108,15 @@ class MotionEditor:
             identity=self._identity_I,
             face_model=self._kit.name,
         )
+        if self._model is not None and self._control.seal_lips and "lip" not in clips:
+            sealed_T = sealed_share(opening_of_motion(self._model, motion))
+            shut_T = sealed_T if shut_T is None else 1 - (1 - shut_T) * (1 - sealed_T)
         if shut_T is None:
             return motion
         if self._reference is not None:
             # The first frame is the reference, whatever is heard.
             shut_T = shut_T * _leaving(first, len(shut_T))[:, 0]
-        return self._silenced(motion, shut_T)
+        return self._shut(motion, shut_T)
 
     def _from_reference(self, expression_TC: Tensor, first: int) -> Tensor:
         """Image mode: rest around the reference, lips apart, and begin at it."""
@@ -154,19 +163,16 @@ class MotionEditor:
         gain = self._control.pose_gain
         return pose_T6 if gain == 1 else self._rest_6 + gain * (pose_T6 - self._rest_6)
 
-    def _silenced(self, motion: Motion, shut_T: Tensor) -> Motion:
+    def _shut(self, motion: Motion, shut_T: Tensor) -> Motion:
         frames = shut_T.nonzero()[:, 0]
         if self._model is None or not len(frames):
             return motion
-        open_TC = motion.expression[frames].double()
-        part = Motion(
-            expression=open_TC,
-            pose=motion.pose[frames],
-            identity=motion.identity.double(),
-            face_model=motion.face_model,
+        part = replace(motion, expression=motion.expression[frames], pose=motion.pose[frames])
+        shut_TC = torch.lerp(
+            part.expression.double(),
+            with_lips_closed(self._model, part),
+            shut_T[frames, None].double(),
         )
-        closed_TC = refit(self._model, part, close_lips).expression
-        shut_TC = torch.lerp(open_TC, closed_TC, shut_T[frames, None].double())
         return replace(motion, expression=motion.expression.index_copy(0, frames, shut_TC.float()))
 
     def _open_eyes(self) -> Tensor:

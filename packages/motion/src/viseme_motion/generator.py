@@ -276,7 +276,8 @@ class MotionGenerator:
         streams = [MotionStream(self._model, self._preset.sampler, windows=windows, **shared)]
         if self._poser is not None and any(editor.pose == "model" for editor in editors):
             windows = self._pose_preset.windows(self._poser.windows)
-            sampler = self._pose_preset.sampler
+            # A face at rest says nothing of heads, and an unusual one would send them anywhere.
+            shared["portrait_BC"], sampler = None, self._pose_preset.sampler
             streams.append(MotionStream(self._poser, sampler, windows=windows, **shared))
         look = min(LOOK_FRAMES, self._model.windows.ahead)
         voices = [

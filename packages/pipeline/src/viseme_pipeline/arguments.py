@@ -121,6 +121,13 @@ def generate_parser() -> Parser:
         const=False,
         help="do not close the mouth in pauses",
     )
+    look.add_argument(
+        "--leave-lips",
+        dest="seal_lips",
+        action="store_const",
+        const=False,
+        help="do not draw lips together that nearly meet",
+    )
     look.add_argument("--face", type=int, metavar="N", help="which face, from the left and from 1")
     look.add_argument(
         "--size", type=int, metavar="PX", help="side of the rendered face (default: 256 to 512)"

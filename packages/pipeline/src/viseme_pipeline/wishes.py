@@ -27,6 +27,8 @@ class Wishes:
     """Blinks per second instead of the model's own; people blink 0.28 to 0.45 times."""
     close_in_silence: bool = True
     """Whether the mouth closes in pauses."""
+    seal_lips: bool = True
+    """Whether lips that nearly meet do meet."""
     face: int | None = None
     """Which face of a picture with several, from the left and from 1; by default the largest."""
     size: int | None = None
@@ -63,6 +65,7 @@ class Wishes:
             pose_gain=self.pose,
             blinks_per_sec=self.blink_rate,
             close_in_silence=self.close_in_silence,
+            seal_lips=self.seal_lips,
         )
 
     def control_for(self, usual_blinks: float | None) -> Control:

@@ -103,12 +103,30 @@ class DisentTalkModel(nn.Module):
             total = total + self.config.weight_sync * losses["sync"]
         return {"loss": total, **losses}
 
-    def _noise(self, noisy: Tensor, step_B: Tensor, **condition: Tensor) -> Tensor:
+    def _sampled_noise(self, noisy: Tensor, step_B: Tensor, **condition: Tensor) -> Tensor:
+        """Return the noise (B, T, C) of sampling, with the shares that the config names."""
+        config = self.config
+        return self._noise(
+            noisy, step_B, own_share=config.own_share, emphasis=config.emphasis, **condition
+        )
+
+    def _noise(
+        self,
+        noisy: Tensor,
+        step_B: Tensor,
+        *,
+        own_share: float = 1.0,
+        emphasis: float = 1.0,
+        **condition: Tensor,
+    ) -> Tensor:
         """Return the noise (B, T, C) that the network finds.
 
         Args:
             noisy: Coefficients (B, T, C) at the step's noise level; known frames clean.
             step_B: Diffusion step.
+            own_share: Weight of what the network adds to a listener's words; only sampling has
+                another than 1, and so with `emphasis`, the weight of the words.
+            emphasis: See there.
             condition: As the network's, except that `audio_BTA` has no context yet.
         """
         heard_BTA = self.hearing(condition["audio_BTA"], condition["mask_BT"])
@@ -118,7 +136,11 @@ class DisentTalkModel(nn.Module):
         # v = sqrt(abar) eps - sqrt(1 - abar) x_0 and x_t give eps with no division.
         alpha_bar_B11 = self.process.alpha_bar(step_B).to(noisy)[:, None, None]
         if self.said is not None:
-            found_BTC = found_BTC - (1 - alpha_bar_B11).sqrt() * self.said(heard_BTA)
+            # In noise alone the velocity is all guess, in a clean sample all noise, which is not
+            # to shrink.
+            found_BTC = (1 - (1 - own_share) * (1 - alpha_bar_B11)) * found_BTC
+            said_BTC = emphasis * self.said(heard_BTA)
+            found_BTC = found_BTC - (1 - alpha_bar_B11).sqrt() * said_BTC
         return (1 - alpha_bar_B11).sqrt() * noisy + alpha_bar_B11.sqrt() * found_BTC
 
     def sample(self, asked: WindowRequest) -> Tensor:
@@ -134,7 +156,7 @@ class DisentTalkModel(nn.Module):
             "portrait_BP": describe(self.motion_scale(portrait_BC)),
         }
         found_BTC = sample(
-            self._noise,
+            self._sampled_noise,
             tuple(asked.start_BTC.shape),
             self.config.diffusion,
             asked.sampler,

@@ -23,6 +23,13 @@ class ListenerConfig:
     dropout: float = 0.4
     """Share of the features that is hidden from a member in training: minutes of speech are learned
     by heart without."""
+    linear_share: float = 0.0
+    """Share that a linear member has in what is said, 0 for none. It errs otherwise than the
+    others do: from minutes of speech half and half err least."""
+    linear_kernel: int = 5
+    """Frames that the linear member hears, an odd number."""
+    linear_dropout: float = 0.6
+    """Share of the features that is hidden from the linear member in training."""
     weight_expression: float = 0.3
     """Weight of the errors of all expression coefficients beside those of the lips' opening."""
     audio: AudioConfig | None = None
@@ -39,7 +46,9 @@ class ListenerConfig:
         for name in ("members", "dim", "num_blocks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"listener.{name} must be at least 1, got {getattr(self, name)}")
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise ValueError(f"listener.kernel must be odd, got {self.kernel}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"listener.dropout must lie in [0, 1), got {self.dropout}")
+        for name in ("kernel", "linear_kernel"):
+            if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
+                raise ValueError(f"listener.{name} must be odd, got {getattr(self, name)}")
+        for name in ("dropout", "linear_dropout", "linear_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"listener.{name} must lie in [0, 1), got {getattr(self, name)}")

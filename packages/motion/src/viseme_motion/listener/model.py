@@ -15,7 +15,7 @@ from viseme_core.draws import Draws
 from viseme_core.types import NUM_EXPRESSION
 from viseme_face import MorphableModel
 from viseme_motion.listener.config import ListenerConfig
-from viseme_motion.listener.net import Hide, Member
+from viseme_motion.listener.net import Hide, LinearMember, Member
 from viseme_motion.losses import squared_error
 from viseme_motion.scaling import Scaler
 
@@ -49,17 +49,25 @@ class ListenerModel(nn.Module):
             )
             for _ in range(config.members)
         )
+        self.linear = (
+            LinearMember(config.audio_dim, NUM_TARGETS, config.linear_kernel)
+            if config.linear_share
+            else None
+        )
         opening_C = torch.zeros(NUM_EXPRESSION) if face_model is None else opening_of(face_model)
         self.register_buffer("opening_C", opening_C, persistent=False)
 
     def forward(self, audio_BTA: Tensor, mask_BT: Tensor) -> Tensor:
-        """Return what the committee says (B, T, Y): the mean of its members.
+        """Return what the committee says (B, T, Y): the mean of its members, and its linear one.
 
         Args:
             audio_BTA: Audio features in units of `audio_scale`.
             mask_BT: Real frames.
         """
-        return torch.stack([member(audio_BTA, mask_BT) for member in self.members]).mean(0)
+        said_BTY = torch.stack([member(audio_BTA, mask_BT) for member in self.members]).mean(0)
+        if self.linear is None:
+            return said_BTY
+        return torch.lerp(said_BTY, self.linear(audio_BTA, mask_BT), self.config.linear_share)
 
     def loss(self, batch: MotionBatch, draws: Draws) -> dict[str, Tensor]:
         """Return `loss` and its parts `opening` and `expression`: squared errors of each member.
@@ -68,13 +76,19 @@ class ListenerModel(nn.Module):
         """
         audio_BTA = self.audio_scale(batch.audio_BTA)
         target_BTY = self.targets(batch.expression_BTC, batch.mask_BT)
+        trained = [
+            (member, _hider(draws, f"listener/{number}", self.config.dropout))
+            for number, member in enumerate(self.members)
+        ]
+        if self.linear is not None:
+            hide = _hider(draws, "listener/linear", self.config.linear_dropout)
+            trained.append((self.linear, hide))
         losses = {"opening": audio_BTA.new_zeros(()), "expression": audio_BTA.new_zeros(())}
-        for number, member in enumerate(self.members):
-            hide = _hider(draws, f"listener/{number}", self.config.dropout)
+        for member, hide in trained:
             found_BTY = member(audio_BTA, batch.mask_BT, hide)
             for name, part in (("opening", slice(0, 1)), ("expression", slice(1, None))):
                 error = squared_error(found_BTY[..., part], target_BTY[..., part], batch.mask_BT)
-                losses[name] = losses[name] + error / len(self.members)
+                losses[name] = losses[name] + error / len(trained)
         total = losses["opening"] + self.config.weight_expression * losses["expression"]
         return {"loss": total, **losses}
 
