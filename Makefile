@@ -109,6 +109,10 @@ train-syncnet: install ## Train the sync network of viseme-eval; SCALE=tiny|smal
 evaluate: install ## Compare videos: GENERATED=folder REFERENCE=folder OUT=folder
 	@$(RUN) viseme-eval run --generated $(GENERATED) --reference $(REFERENCE) --out $(or $(OUT),out/evaluation) $(ARGS)
 
+.PHONY: reproduce-talkformer
+reproduce-talkformer: install ## Train TalkFormer in every row of tables III and IV and write a table; ARGS="--scale tiny"
+	@$(RUN) python -m viseme_pipeline reproduce $(ARGS)
+
 .PHONY: reproduce-motion
 reproduce-motion: install ## Train both systems of motion and every ablation, two hours on two cores, and write a table
 	@$(RUN) python -m viseme_motion reproduce $(ARGS)

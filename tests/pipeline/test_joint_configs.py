@@ -80,11 +80,20 @@ def test_what_the_stages_own_configs_train_can_be_trained_on_together(scale):
     wanted = from_plain(JointConfig, alone)
     assert ours.landmarks == wanted.landmarks
     assert ours.talkformer.net == wanted.talkformer.net
+    for name in ("reference_beside", "landmarks_beside"):
+        assert getattr(ours.talkformer, name) == getattr(wanted.talkformer, name)
     assert ours.talkformer.autoencoder == wanted.talkformer.autoencoder
 
 
+def test_rows_of_the_tables_have_nothing_beside_the_latent_that_their_switches_take_away():
+    plain = yaml.safe_load((PACKAGES / "pipeline/configs/repro.yaml").read_text())
+    talkformer = from_plain(JointConfig, plain["model"]["config"]).talkformer
+    beside = (talkformer.reference_beside, talkformer.landmarks_beside)
+    assert (*beside, talkformer.reference_deviation, talkformer.temp_attn) == (False,) * 4
+
+
 def test_there_is_a_config_of_each_scale():
-    assert [file.stem for file in FILES] == ["paper", "small", "tiny"]
+    assert [file.stem for file in FILES] == ["paper", "repro", "small", "tiny"]
 
 
 def test_an_unknown_setting_is_refused_by_its_name(parser, tmp_path, capsys):

@@ -27,6 +27,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "CompleteRef": {"complete_ref": True},
     "ours": {
         "reference_beside": True,
+        "landmarks_beside": True,
         "reference_deviation": 0.3,
         "mouth": 2.0,
         "diffusion": DiffusionConfig(target="clean"),

@@ -18,8 +18,8 @@ def test_the_defaults_are_the_papers():
     assert switches == (True,) * 4
     assert not config.complete_ref
     # Whatever the paper does not have is off.
-    ours = (config.net.located, config.reference_beside, config.shared_noise)
-    assert ours == (False,) * 3
+    ours = (config.net.located, config.reference_beside, config.landmarks_beside)
+    assert (*ours, config.shared_noise) == (False,) * 4
     assert (config.reference_deviation, config.mouth, config.mask_in_training) == (0, 0, False)
 
 

@@ -169,3 +169,15 @@ def test_every_parameter_gets_a_gradient_and_once_moved_none_is_zero(row):
             # A key's bias shifts all scores alike: softmax does not see it.
             idle = [name for name, g in gradients.items() if not name.endswith("to_k.bias")]
             assert not [name for name in idle if not gradients[name].any()]
+
+
+def test_landmarks_beside_the_latent_are_seen_before_anything_is_learned():
+    """Attention ends in zeros at first, so the hidden features know nothing of landmarks."""
+    for is_beside in (False, True):
+        net = make_net(is_moved=False, landmarks_beside=is_beside)
+        noisy, step, points, reference, previous = given(net.config)
+        seen = []
+        net.encoder.conv_in.register_forward_hook(lambda _, __, out, seen=seen: seen.append(out))
+        for moved_by in (0.0, 0.05):
+            predict(net, noisy, step, points + moved_by, reference, previous)
+        assert torch.equal(*seen) is not is_beside

@@ -22,7 +22,7 @@ COMMANDS = {
     "ship": ("ship", "ship", "trained stages to one folder that --pretrained reads"),
 }
 # Training has a command line, signals and errors of its own.
-_TRAINING = ("fit", "validate")
+_TRAINING = ("fit", "validate", "test", "reproduce")
 _USER_ERROR, _INTERRUPTED = 2, 130
 # What a shell says of a process that a signal ended: this and the signal's number.
 _SIGNALLED = 128
@@ -66,8 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _overview() -> str:
     lines = [f"  {name:15}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
-    lines.append(
-        "  fit            train landmarks and renderer together; validate looks at the result"
-    )
+    lines.append("  fit            train landmarks and renderer together; validate, test look at them")
+    lines.append("  reproduce      train TalkFormer in every row of its paper's tables of ablations")
     more = "viseme COMMAND --help says more."
     return "\n".join(["usage: viseme COMMAND ...", "", *lines, "", more])

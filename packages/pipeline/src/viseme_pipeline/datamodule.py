@@ -4,12 +4,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from viseme_core.batches import JointBatch
 from viseme_data.datamodule import ClipDataModule, DataConfig
 from viseme_data.synthetic.config import SynthesizeConfig
 from viseme_landmarks.config import LandmarksConfig
 from viseme_pipeline.joint import JointConfig
-from viseme_render.datamodule import SpeakersConfig, with_pictures
+from viseme_render.datamodule import SpeakersConfig, found_points, with_pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class JointDataConfig:
     languages: tuple[str, ...] = ()
     """Only clips in these languages, in every split; all by default."""
     evaluation_frames: int = 25
-    """Successive frames of a sample of validation."""
+    """Successive frames of a sample of validation and test."""
     batch_size: int = 4
     """Windows per process and step."""
     repeats: int = 1
@@ -91,6 +93,10 @@ class JointDataModule(ClipDataModule):
                 references=model.num_references,
                 window=max(self.config.window, model.num_frames),
             )
+
+    def found_points(self, pictures_T3HW: Tensor, points_TK2: Tensor) -> Tensor:
+        """Return the 478 landmarks that FaceMesh finds; see the renderers' function."""
+        return found_points(pictures_T3HW, points_TK2)
 
     def on_after_batch_transfer(self, batch: JointBatch, dataloader_idx: int) -> Any:
         """Return the batch with its pictures in [-1, 1], in the precision of the rest."""

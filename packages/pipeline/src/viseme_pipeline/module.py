@@ -1,8 +1,10 @@
 """The LightningModule of joint training."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -20,6 +22,7 @@ from viseme_landmarks import config as landmarks_config
 from viseme_landmarks.build import header_of
 from viseme_landmarks.datamodule import face_moments
 from viseme_landmarks.monitor import distances, mouth_width, opening_scores
+from viseme_pipeline.fit.judge import pair_scores
 from viseme_pipeline.joint import STAGE, JointConfig, build_joint
 from viseme_render import config as render_config
 from viseme_render.talkformer.judge import TalkFormerJudge
@@ -31,7 +34,8 @@ class JointModule(StageModule):
     """Trains landmark completion and TalkFormer together, and leaves a stage file of each.
 
     Validation adds `lip_distance` and `jaw_distance` of completed landmarks, in mouth widths, and
-    `lip_correlation` and `lip_spread` of the lips' opening.
+    `lip_correlation` and `lip_spread` of the lips' opening. Test draws films by them, and adds what
+    `pair_scores` says of these.
 
     Args:
         config: Both models and how their errors are added.
@@ -120,8 +124,34 @@ class JointModule(StageModule):
 
     def validation_step(self, batch: JointBatch, batch_idx: int) -> None:
         """Add up losses, and scores of completed landmarks."""
-        index = self.batch_index(batch)
+        self._score(batch, self.model.driving.predict(batch.landmark))
+
+    def test_step(self, batch: JointBatch, batch_idx: int) -> None:
+        """Add up losses, scores of completed landmarks, and of films that are drawn by them."""
         found_BTK2 = self.model.driving.predict(batch.landmark)
+        self._score(batch, found_BTK2)
+        trainer: Any = self.trainer
+        for score in pair_scores(self.model, batch, found_BTK2, trainer.datamodule):
+            self.add_score(*score)
+
+    def on_test_end(self) -> None:
+        """Write the scores into the run's folder."""
+        if self.trainer.is_global_zero:
+            found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+            path = Path(self.trainer.default_root_dir) / "test.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+
+    def samples(self, batch: JointBatch) -> dict[str, Any]:
+        """Return reference, copied, drawn by completed landmarks and true, for TensorBoard."""
+        found_BTK2 = self.model.driving.predict(batch.landmark)
+        told = self.model.told(found_BTK2, batch)
+        return {
+            "val/pictures": self._judge.sheet(self.model.renderer, batch.render._replace(**told))
+        }
+
+    def _score(self, batch: JointBatch, found_BTK2: Tensor) -> None:
+        index = self.batch_index(batch)
         draws = Draws(self.seed, EVALUATION, index)
         for name, value in self.model.losses_of(found_BTK2, batch, draws).items():
             self.add_score(name, value, len(index))
@@ -131,11 +161,3 @@ class JointModule(StageModule):
             scores = distances(*both, mouth_width(given.reference_BNK2[i])) | opening_scores(*both)
             for name, value in scores.items():
                 self.add_score(name, value, int(value.isfinite()))
-
-    def samples(self, batch: JointBatch) -> dict[str, Any]:
-        """Return reference, copied, drawn by completed landmarks and true, for TensorBoard."""
-        found_BTK2 = self.model.driving.predict(batch.landmark)
-        told = self.model.told(found_BTK2, batch)
-        return {
-            "val/pictures": self._judge.sheet(self.model.renderer, batch.render._replace(**told))
-        }

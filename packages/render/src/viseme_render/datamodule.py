@@ -163,31 +163,8 @@ class RenderDataModule(ClipDataModule):
         return mean.float(), (squares / count - mean.square()).clamp(min=0).sqrt().float()
 
     def found_points(self, pictures_T3HW: Tensor, points_TK2: Tensor) -> Tensor:
-        """Return the 478 landmarks that FaceMesh finds, (T, 478, 2) in [0, 1]; NaN without face.
-
-        Args:
-            pictures_T3HW: Pictures in [-1, 1].
-            points_TK2: Landmarks in [0, 1] that say where the face is.
-
-        Raises:
-            ImportError: If MediaPipe, an extra of viseme_data, is not installed.
-        """
-        # Tracking is an extra that training does without.
-        from viseme_data.facemesh import ROI_SCALE, FaceNets
-
-        side = pictures_T3HW.shape[-1]
-        bytes_THW3 = ((pictures_T3HW.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-        low_T2, high_T2 = points_TK2.amin(1) * side, points_TK2.amax(1) * side
-        points = torch.full((len(pictures_T3HW), LAYOUT_SIZES["mp478"], 2), torch.nan)
-        with FaceNets() as nets:
-            for number, picture_HW3 in enumerate(bytes_THW3.cpu()):
-                cx, cy = ((low_T2[number] + high_T2[number]) / 2).tolist()
-                reach = float((high_T2[number] - low_T2[number]).max())
-                square = CropBox(cx=cx, cy=cy, side=ROI_SCALE * reach)
-                found = nets.landmarks(picture_HW3.contiguous().numpy(), square)
-                if found is not None:
-                    points[number] = torch.from_numpy(found)[:, :2] / side
-        return points
+        """Return the 478 landmarks that FaceMesh finds; see the function of this name."""
+        return found_points(pictures_T3HW, points_TK2)
 
     def write_film(self, path: Path, pictures_T3HW: Tensor) -> None:
         """Write pictures in [-1, 1] as a video, 25 a second."""
@@ -225,6 +202,34 @@ class RenderDataModule(ClipDataModule):
             is_tiled=not is_training,
             repeats=config.repeats,
         )
+
+
+def found_points(pictures_T3HW: Tensor, points_TK2: Tensor) -> Tensor:
+    """Return the 478 landmarks that FaceMesh finds, (T, 478, 2) in [0, 1]; NaN without face.
+
+    Args:
+        pictures_T3HW: Pictures in [-1, 1].
+        points_TK2: Landmarks in [0, 1] that say where the face is.
+
+    Raises:
+        ImportError: If MediaPipe, an extra of viseme_data, is not installed.
+    """
+    # Tracking is an extra that training does without.
+    from viseme_data.facemesh import ROI_SCALE, FaceNets
+
+    side = pictures_T3HW.shape[-1]
+    bytes_THW3 = ((pictures_T3HW.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    low_T2, high_T2 = points_TK2.amin(1) * side, points_TK2.amax(1) * side
+    points = torch.full((len(pictures_T3HW), LAYOUT_SIZES["mp478"], 2), torch.nan)
+    with FaceNets() as nets:
+        for number, picture_HW3 in enumerate(bytes_THW3.cpu()):
+            cx, cy = ((low_T2[number] + high_T2[number]) / 2).tolist()
+            reach = float((high_T2[number] - low_T2[number]).max())
+            square = CropBox(cx=cx, cy=cy, side=ROI_SCALE * reach)
+            found = nets.landmarks(picture_HW3.contiguous().numpy(), square)
+            if found is not None:
+                points[number] = torch.from_numpy(found)[:, :2] / side
+    return points
 
 
 def with_pictures(batch: Any, size: int | None = None) -> Any:

@@ -87,6 +87,9 @@ class TalkFormerConfig:
     """Put the reference's latent beside the noisy one as well as into attention. Not in the paper
     (there only without R-Align): whatever stays where it was is then seen at once, and learned in
     minutes."""
+    landmarks_beside: bool = False
+    """Draw the landmarks as soft points beside the noisy latent as well as into attention. Not in
+    the paper: where attention must learn what a coordinate is, a convolution sees it at once."""
     reference_deviation: float = 0.0
     """Deviation of latents from the reference's at the same place: the network then predicts, in
     this unit, how far the clean latent is from it. 0 leaves it out, as the paper does."""

@@ -1,4 +1,7 @@
-"""Landmarks and places as vectors. Letters: X pictures, K landmarks, E landmark width, D width."""
+"""Landmarks and places as vectors, and landmarks as soft points.
+
+Letters: X pictures, K landmarks, E landmark width, D width, G groups, H W pixels.
+"""
 
 import math
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from viseme_core.types import LAYOUT_SIZES
+from viseme_face.layouts import JAW_SLICE, LIP_INNER, LIP_OUTER, POSE_SLICE
 
 NUM_LANDMARKS = LAYOUT_SIZES["talk131"]
 
@@ -13,6 +17,21 @@ NUM_LANDMARKS = LAYOUT_SIZES["talk131"]
 _OCTAVES = 6
 NUM_WAVES = 4 * _OCTAVES
 """Sines and cosines along x and y."""
+
+_OUTER, _INNER = len(LIP_OUTER), len(LIP_OUTER) + len(LIP_INNER)
+# Rings run from the right corner over the upper lip to the left one and back.
+_LEFT_CORNER = _OUTER + len(LIP_INNER) // 2
+GROUPS = (
+    range(_OUTER),
+    range(_OUTER, _LEFT_CORNER + 1),
+    range(_LEFT_CORNER, _INNER),
+    range(_INNER, JAW_SLICE.stop),
+    range(POSE_SLICE.start, POSE_SLICE.stop),
+)
+"""Rows of `talk131` that are drawn in one colour: the outer ring of the lips, the inner edge of the
+upper lip and of the lower one, chin and jaw, the upper face."""
+# Deviation of a point as a part of a picture's side: a pixel of 64, about a lip's thickness.
+_POINT = 1 / 64
 
 
 def waves(points_X2: Tensor) -> Tensor:
@@ -30,6 +49,22 @@ def grid_waves(height: int, width: int, like: Tensor) -> Tensor:
     )
     points = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), -1)
     return waves(points.flatten(0, 1)).to(like.dtype)
+
+
+def soft_points(points_XK2: Tensor, size: int) -> Tensor:
+    """Return landmarks as blurred points, (X, G, size, size) in [0, 1]; differentiable.
+
+    A pixel is 1 - exp(-s) with s the sum of a Gaussian at each landmark of the group.
+
+    Args:
+        points_XK2: `talk131` in [0, 1] of the picture.
+        size: Its side in pixels.
+    """
+    at = torch.arange(size, device=points_XK2.device, dtype=points_XK2.dtype) + 0.5
+    away_XK2H = (at / size - points_XK2[..., None]) / _POINT
+    along_x, along_y = (-away_XK2H.square() / 2).exp().unbind(2)
+    drawn = [along_y[:, rows].mT @ along_x[:, rows] for rows in map(list, GROUPS)]
+    return -torch.expm1(-torch.stack(drawn, 1))
 
 
 class LandmarkEmbedding(nn.Module):

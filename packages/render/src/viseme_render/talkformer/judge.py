@@ -43,29 +43,29 @@ class TalkFormerJudge:
     def scores(self, model: TalkFormerModel, batch: RenderBatch, draws: Draws) -> Iterator[Score]:
         """Yield what validation looks at; see `Judge`."""
         yield from _losses(model, batch, draws)
-        yield from _likeness(_Drawn(model, batch, steps=FAST_STEPS))
+        yield from likeness(Drawn(model, batch, steps=FAST_STEPS))
 
     def test_scores(
         self, model: TalkFormerModel, batch: RenderBatch, draws: Draws, faces: FaceFinder
     ) -> Iterator[Score]:
         """Yield all that test looks at; see `Judge`."""
         yield from _losses(model, batch, draws)
-        drawn = _Drawn(model, batch)
-        yield from _likeness(drawn)
+        drawn = Drawn(model, batch)
+        yield from likeness(drawn)
         for name, pictures_BT3HW in (
             ("lips_missed", drawn.pictures_BT3HW),
             ("lips_missed_copy", drawn.copied_BT3HW),
             ("lips_missed_true", drawn.frames_BT3HW),
         ):
             missed = [
-                _missed(faces.found_points(pictures_T3HW, points_TK2), points_TK2)
+                lips_missed(faces.found_points(pictures_T3HW, points_TK2), points_TK2)
                 for pictures_T3HW, points_TK2 in zip(pictures_BT3HW, drawn.points_BTK2, strict=True)
             ]
             yield mean_of(name, torch.cat(missed))
 
     def films(self, model: TalkFormerModel, batch: RenderBatch) -> Tensor:
         """Return reference, copied, drawn and true beside each other; see `Judge`."""
-        drawn = _Drawn(model, batch)
+        drawn = Drawn(model, batch)
         reference_BT3HW = drawn.reference_B3HW[:, None].expand_as(drawn.frames_BT3HW)
         return torch.cat(
             [reference_BT3HW, drawn.copied_BT3HW, drawn.pictures_BT3HW, drawn.frames_BT3HW], -1
@@ -82,17 +82,32 @@ class TalkFormerJudge:
         return torch.cat(tuple(self.films(model, few)[:, 0]), -2)
 
 
-class _Drawn:
-    """A batch as the network sees it, and what it draws of it."""
+class Drawn:
+    """A batch as the network sees it, and what it draws of it.
+
+    Args:
+        model: A trained model.
+        batch: Windows as long as films shall be.
+        steps: Steps of sampling at most; by default those of the config.
+        told_BTK2: Landmarks to draw by, in [0, 1] of the crop; by default the batch's own, which
+            pictures are judged by in any case.
+    """
 
     def __init__(
-        self, model: TalkFormerModel, batch: RenderBatch, *, steps: int | None = None
+        self,
+        model: TalkFormerModel,
+        batch: RenderBatch,
+        *,
+        steps: int | None = None,
+        told_BTK2: Tensor | None = None,
     ) -> None:
         config = model.config
         side = batch.frames_BT3HW.shape[-1]
         self.frames_BT3HW = framed(batch.frames_BT3HW, config.size, config.zoom)
         self.reference_B3HW = framed(batch.reference_B3HW, config.size, config.zoom)
         self.points_BTK2 = framed_points(batch.landmarks_BTK2, side, config.zoom)
+        told_BTK2 = batch.landmarks_BTK2 if told_BTK2 is None else told_BTK2
+        self.told_BTK2 = framed_points(told_BTK2, side, config.zoom)
         upper_BT3hW = self.frames_BT3HW[..., : config.size // 2, :]
         below_BT3hW = lower_half(self.reference_B3HW)[:, None].expand_as(upper_BT3hW)
         self.copied_BT3HW = torch.cat([upper_BT3hW, below_BT3hW], -2)
@@ -102,7 +117,7 @@ class _Drawn:
         self.pictures_BT3HW = draw_films(
             model,
             self.frames_BT3HW,
-            self.points_BTK2,
+            self.told_BTK2,
             self.reference_B3HW,
             sampler=sampler,
             films=batch.index_B.tolist(),
@@ -114,7 +129,8 @@ def _losses(model: TalkFormerModel, batch: RenderBatch, draws: Draws) -> Iterato
         yield Score(name, value, len(batch.index_B))
 
 
-def _likeness(drawn: _Drawn) -> Iterator[Score]:
+def likeness(drawn: Drawn) -> Iterator[Score]:
+    """Yield how like the truth drawn and copied pictures are: `psnr_mouth` and the rest."""
     true_X3HW = drawn.frames_BT3HW.flatten(0, 1)
     mouth_XHW = mouth_weight(drawn.points_BTK2.flatten(0, 1), true_X3HW.shape[-1])
     for suffix, pictures_BT3HW in (("", drawn.pictures_BT3HW), ("_copy", drawn.copied_BT3HW)):
@@ -124,8 +140,13 @@ def _likeness(drawn: _Drawn) -> Iterator[Score]:
         yield mean_of(f"ssim_lower{suffix}", ssim(found_X3HW, true_X3HW, region="lower"))
 
 
-def _missed(found_TK2: Tensor, wanted_TK2: Tensor) -> Tensor:
-    """Return the mean distance of the lips' landmarks over that of the eyes, (T,); NaN unseen."""
+def lips_missed(found_TK2: Tensor, wanted_TK2: Tensor) -> Tensor:
+    """Return the mean distance of the lips' landmarks over that of the eyes, (T,); NaN unseen.
+
+    Args:
+        found_TK2: What a finder found, `mp478`.
+        wanted_TK2: Where they should be, `talk131`, in the same unit.
+    """
     lips_TK2 = found_TK2[:, list(TALK131)][:, _LIPS].to(wanted_TK2)
     right_T2, left_T2 = (wanted_TK2[:, i] for i in _EYES)
     away_T = (lips_TK2 - wanted_TK2[:, _LIPS]).norm(dim=-1).mean(-1)

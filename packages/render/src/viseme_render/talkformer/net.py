@@ -11,8 +11,13 @@ from einops import rearrange
 from torch import Tensor, cat, nn
 
 from viseme_core.nets import StepEmbedding
-from viseme_render.talkformer.config import TalkFormerConfig, TalkFormerNetConfig
-from viseme_render.talkformer.embeddings import FaceEmbedding, LandmarkEmbedding
+from viseme_render.talkformer.config import FACTOR, TalkFormerConfig, TalkFormerNetConfig
+from viseme_render.talkformer.embeddings import (
+    GROUPS,
+    FaceEmbedding,
+    LandmarkEmbedding,
+    soft_points,
+)
 from viseme_render.talkformer.layers import TalkFormer, Told
 from viseme_render.talkformer.trunk import Decoder, Encoder, Middle
 
@@ -39,6 +44,8 @@ class Conditions(NamedTuple):
     """The reference."""
     motion: Features | None
     """Features of the frames before the window, (B, M, D, h, w); None where nobody asks."""
+    drawn_XGhw: Tensor | None
+    """Landmarks as soft points, the pixels of a place as channels; None where nobody asks."""
 
 
 class AppearanceEncoder(nn.Module):
@@ -95,7 +102,9 @@ class TalkFormerNet(nn.Module):
         )
         self.step = StepEmbedding(step_width)
         self.is_beside = config.reference_beside or not config.r_align
-        self.encoder = Encoder(channels * (1 + self.is_beside), net, step_width, make)
+        given = channels * (1 + self.is_beside)
+        given += FACTOR**2 * len(GROUPS) * config.landmarks_beside
+        self.encoder = Encoder(given, net, step_width, make)
         self.middle = Middle(net, step_width, make)
         self.decoder = Decoder(net, step_width, make)
         self.norm_out = nn.GroupNorm(net.groups, net.widths[0])
@@ -122,7 +131,12 @@ class TalkFormerNet(nn.Module):
         if self.appearance is not None and self.config.temp_attn:
             found = self.appearance(previous_BMZhw.flatten(0, 1))
             motion = tuple(x.unflatten(0, previous_BMZhw.shape[:2]) for x in found)
-        return Conditions(self.landmarks(landmarks_BTK2.flatten(0, 1)), appearance, motion)
+        points_XK2 = landmarks_BTK2.flatten(0, 1)
+        drawn_XGhw = None
+        if self.config.landmarks_beside:
+            side = FACTOR * appearance.latent_BZhw.shape[-1]
+            drawn_XGhw = F.pixel_unshuffle(soft_points(points_XK2, side), FACTOR)
+        return Conditions(self.landmarks(points_XK2), appearance, motion, drawn_XGhw)
 
     def forward(self, noisy_BTZhw: Tensor, step_B: Tensor, conditions: Conditions) -> Tensor:
         """Return the prediction (B, T, Z, h, w).
@@ -137,6 +151,8 @@ class TalkFormerNet(nn.Module):
         appearance = conditions.appearance
         if self.is_beside:
             given = cat([given, appearance.latent_BZhw.repeat_interleave(frames, 0)], 1)
+        if conditions.drawn_XGhw is not None:
+            given = cat([given, conditions.drawn_XGhw], 1)
         step_XS = self.step(step_B).repeat_interleave(frames, 0)
         places = 2 * len(self.config.net.widths) - 1
         nothing = (None,) * places

@@ -1,0 +1,148 @@
+"""TalkFormer's ablations at a scale that two cores manage, row by row.
+
+    python -m viseme_pipeline reproduce --out runs/reproduce/talkformer
+
+One synthetic corpus, then every row of tables III and IV: landmark completion and renderer trained
+together by the row's switches, tested on speakers that they never saw, and written beside the
+paper's figures to `table.md`. A row that is there is not done again.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from viseme_core.train.chores import run_chore
+from viseme_pipeline.fit.ablations import ROWS, Row, as_markdown, switches_of
+
+logger = logging.getLogger(__name__)
+
+Scale = Literal["tiny", "repro"]
+"""`tiny`: a minute a row, to see that all run; nothing is learned. `repro`: half an hour a row."""
+
+# More steps would take longer and show no more.
+_BRIEF = (
+    "--trainer.max_steps=20",
+    "--trainer.limit_val_batches=0",
+    "--trainer.num_sanity_val_steps=0",
+    "--data.config.num_workers=0",
+)
+
+# Beside the sources; a wheel has none.
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+_WORDS = {
+    "tiny": "Scale `tiny`: 20 steps each. That every row trains, saves and is tested is all that "
+    "this table shows: nothing in it is learned, and no difference means anything.",
+    "repro": "Scale `repro`: 64 px, synthetic speakers, hours where the paper has days of two A100 "
+    "on real ones.",
+}
+_NOISE = """\
+PSNR and SSIM are of the lower half, as the paper's. Lips missed: distance of the lips that FaceMesh
+finds in drawn pictures from the true ones, over the eyes' distance. Lip correlation: of their
+opening with the true one; it stands for SyncScore. Landmarks missed: distance of completed lips, in
+mouth widths. LPIPS, FID, CSIM and SyncScore themselves need weights that do not ship with this.
+A difference between two rows of one run each can be chance: `--seeds 3` says how large chance is.
+"""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Where rows are trained, and on what."""
+
+    out: Path
+    scale: Scale = "repro"
+    seeds: int = 1
+    data: Path | None = None
+    """Prepared clips; by default synthetic speakers that the first row makes."""
+    extra: tuple[str, ...] = ()
+    """Further switches for every training, such as `--trainer.max_steps=10`."""
+
+    def run(self) -> Path:
+        """Train what is missing and return the table's path; it is written anew after every row.
+
+        Raises:
+            ValueError: If a setting is out of range, there are no config files, or a command fails.
+        """
+        if self.scale not in get_args(Scale):
+            raise ValueError(f"scale must be one of {get_args(Scale)}, got {self.scale!r}")
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+        if not CONFIGS.is_dir():
+            raise ValueError(
+                f"there are no config files in {str(CONFIGS)!r}: this viseme-pipeline was "
+                "installed without its sources; run `viseme reproduce` out of a checkout of the "
+                "repository, where it is installed by `make install`"
+            )
+        table = self.out / "table.md"
+        for row, seed in self._runs():
+            self._do(row, seed)
+            table.write_text(self.table(), encoding="utf-8")
+        return table
+
+    def table(self) -> str:
+        """Return all rows, with what is known of those that are done, as Markdown."""
+        found = {}
+        for row in ROWS:
+            runs = (self._scores(row, seed) for seed in range(self.seeds))
+            found[row] = [scores for scores in runs if scores is not None]
+        return f"{as_markdown(found, self.seeds)}\n{_WORDS[self.scale]}\n{_NOISE}"
+
+    def folder(self, row: Row, seed: int) -> Path:
+        """Return where a row's run is kept."""
+        name = "".join(c if c.isalnum() else "-" for c in row.name.lower()).strip("-")
+        return self.out / "rows" / f"{self.scale}_{name}_{seed}"
+
+    def _runs(self) -> Iterator[tuple[Row, int]]:
+        """Yield every row once before any for the second time."""
+        for seed in range(self.seeds):
+            for row in ROWS:
+                yield row, seed
+
+    def _scores(self, row: Row, seed: int) -> dict[str, float] | None:
+        path = self.folder(row, seed) / "test.json"
+        if not path.is_file():
+            return None
+        plain = json.loads(path.read_text())
+        return {name.removeprefix("test/"): value for name, value in plain.items()}
+
+    def _do(self, row: Row, seed: int) -> None:
+        folder = self.folder(row, seed)
+        if (folder / "test.json").is_file():
+            logger.info("%s: done before", folder.name)
+            return
+        shared = [
+            f"--config={CONFIGS}/{self.scale}.yaml",
+            f"--run_dir={folder}",
+            f"--data.config.path={self.data}"
+            if self.data
+            else f"--data.config.synthetic_path={self.out / 'corpus'}",
+            *switches_of(row),
+        ]
+        # Beside the stage files, of which the renderer's is written last.
+        if not (folder / "render.safetensors").is_file():
+            self._run(
+                folder.name,
+                "fit",
+                *shared,
+                f"--seed_everything={seed}",
+                f"--data.config.batch_size={row.windows}",
+                "--ckpt_path=last",
+                *(_BRIEF if self.scale == "tiny" else ()),
+                *self.extra,
+            )
+        self._run(
+            folder.name,
+            "test",
+            *shared,
+            f"--landmarks_from={folder}",
+            f"--render_from={folder}",
+            "--data.config.batch_size=4",
+            "--data.config.evaluation_frames=25",
+            f"--trainer.limit_test_batches={1 if self.scale == 'tiny' else 10}",
+        )
+
+    def _run(self, name: str, verb: str, *arguments: str) -> None:
+        run_chore(name, "viseme_pipeline.fit", verb, *arguments, logs=self.out / "logs")
