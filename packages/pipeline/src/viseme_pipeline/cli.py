@@ -66,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _overview() -> str:
     lines = [f"  {name:15}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
-    lines.append("  fit            train landmarks and renderer together; validate, test look at them")
-    lines.append("  reproduce      train TalkFormer in every row of its paper's tables of ablations")
+    lines.append(
+        "  fit            train landmarks and renderer together; also validate, test"
+    )
+    lines.append(
+        "  reproduce      train TalkFormer in every row of its paper's tables"
+    )
     more = "viseme COMMAND --help says more."
     return "\n".join(["usage: viseme COMMAND ...", "", *lines, "", more])
