@@ -26,7 +26,7 @@ def test_the_default_is_small_and_its_card_says_what_it_is():
     assert set(weights) == {"model.safetensors", "motion.safetensors", "pose.safetensors"}
     assert set(files) - set(weights) == {"LICENSE.whisper", "card.md", "hearing", "viseme.json"}
     card = (folder / "card.md").read_text()
-    for words in ("real", "viseme-data vary", "make train-listener", "docs/motion.md", "Limits"):
+    for words in ("real", "viseme-data vary", "make train-default", "docs/motion.md", "Limits"):
         assert words in card
     assert json.loads((folder / "viseme.json").read_text())["stages"]["renderer"] == "mesh"
 

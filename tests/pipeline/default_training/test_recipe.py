@@ -111,6 +111,7 @@ def test_a_group_is_trained_without_its_people(chores, tmp_path):
         tested = {row.speaker for row in read_manifest(folder / "data") if row.split == "test"}
         assert tested
         assert not tested & {row.speaker for row in read_manifest(folder / "varied")}
+        assert f"of {7 - len(tested)} real people" in (folder / "card.md").read_text()
 
 
 def test_what_is_done_is_not_done_again_and_a_failure_leaves_the_rest(chores, tmp_path):

@@ -163,10 +163,11 @@ class Recipe:
                 )
 
             self._step(f"{name}: {stage}", run / weights, fit)
-        self._step(f"{name}: chain", folder / "default" / INDEX, lambda: self._ship(folder))
+        chain = folder / "default" / INDEX
+        self._step(f"{name}: chain", chain, lambda: self._ship(folder, real))
 
-    def _ship(self, folder: Path) -> None:
-        card = write_card(folder / "card.md", kept(read_manifest(self.out / "real")), self)
+    def _ship(self, folder: Path, real: Path) -> None:
+        card = write_card(folder / "card.md", kept(read_manifest(real), "train"), self)
         self._run(
             f"{folder.name}-ship",
             "viseme_pipeline",
