@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from viseme_core.train import chores
+from viseme_core import chores
 from viseme_motion import reproduce
 from viseme_motion.ablations import ROWS
 from viseme_motion.reproduce import Reproduction

@@ -78,8 +78,10 @@ def test_data_come_first_then_the_stages_that_hear_by_them(chores, tmp_path):
     )
     for stage in ("listener", "motion"):
         also = chores.value(f"everyone-{stage}", "--data.config.also")
-        assert also == f"[{out / 'varied'},{out / 'synthetic'}]"
-    assert chores.value("everyone-pose", "--data.config.also") == f"[{out / 'synthetic'}]"
+        assert json.loads(also) == [str(out / "varied"), str(out / "synthetic")]
+    assert json.loads(chores.value("everyone-pose", "--data.config.also")) == [
+        str(out / "synthetic")
+    ]
     assert json.loads(chores.value("prepare", "--audio")) == {
         "whisper": {"kind": "whisper", "path": str(out / "hearing")}
     }
@@ -107,7 +109,7 @@ def test_a_group_is_trained_without_its_people(chores, tmp_path):
         folder = out / f"group{k}"
         assert chores.value(f"group{k}-listener", "--data.config.path") == str(folder / "data")
         also = chores.value(f"group{k}-motion", "--data.config.also")
-        assert also == f"[{folder / 'varied'},{out / 'synthetic'}]"
+        assert json.loads(also) == [str(folder / "varied"), str(out / "synthetic")]
         tested = {row.speaker for row in read_manifest(folder / "data") if row.split == "test"}
         assert tested
         assert not tested & {row.speaker for row in read_manifest(folder / "varied")}
@@ -126,6 +128,48 @@ def test_what_is_done_is_not_done_again_and_a_failure_leaves_the_rest(chores, tm
     chores.done.clear()
     recipe.run()
     assert chores.done == []
+
+
+def test_other_groups_or_settings_are_refused_where_some_were_trained(chores, tmp_path):
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    videos.mkdir()
+    Recipe(videos=videos, out=out).run()
+    Recipe(videos=videos, out=out, groups=2).run()
+    # Without groups it is the chain of everyone again, and groups are left alone.
+    Recipe(videos=videos, out=out).run()
+    chores.done.clear()
+    with pytest.raises(ValueError, match=r"made with other groups \(2, now 3\)"):
+        Recipe(videos=videos, out=out, groups=3).run()
+    with pytest.raises(ValueError, match="made with other seed"):
+        Recipe(videos=videos, out=out, seed=12).run()
+    (videos / "new.mp4").touch()
+    with pytest.raises(ValueError, match="made with other videos"):
+        Recipe(videos=videos, out=out).run()
+    assert chores.done == []
+
+
+def test_a_group_of_nobody_is_left_out_and_one_of_everybody_is_refused(
+    chores, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "group_of", lambda person, groups: int(person[0] == "0"))
+    Recipe(videos=tmp_path, out=tmp_path / "a", groups=3).run()
+    assert sorted(path.name for path in (tmp_path / "a").glob("group*")) == ["group0", "group1"]
+    monkeypatch.setattr(module, "group_of", lambda person, groups: 0)
+    with pytest.raises(ValueError, match="nobody is left to learn from"):
+        Recipe(videos=tmp_path, out=tmp_path / "b", groups=3).run()
+
+
+def test_the_card_names_the_command_as_it_was_given_but_for_places(chores, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    people = tmp_path / "people.tsv"
+    people.write_text("0\tann\n")
+    extra = ("--trainer.max_steps=3",)
+    Recipe(videos=tmp_path, out=tmp_path / "out", people=people, seed=4, extra=extra).run()
+    card = (tmp_path / "out" / "everyone" / "card.md").read_text()
+    assert (
+        "`viseme train-default VIDEOS --out OUT --people people.tsv --seed 4 "
+        "--extra=--trainer.max_steps=3`, commit unknown, torch"
+    ) in card
 
 
 def test_switches_go_to_every_training(chores, tmp_path, capsys):

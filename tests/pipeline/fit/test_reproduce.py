@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from viseme_core.train import chores
+from viseme_core import chores
 from viseme_pipeline.fit import cli, reproduce
 from viseme_pipeline.fit.ablations import ROWS, switches_of
 from viseme_pipeline.fit.reproduce import Reproduction

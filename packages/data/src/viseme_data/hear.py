@@ -57,7 +57,8 @@ def hear(
     (out / "clips").mkdir(parents=True, exist_ok=True)
     with alone_in(out, out / ".lock"):
         if changes:
-            # Clips first go, then the word that they are of these settings comes.
+            # Manifest and clips go first, then the word that they are of these settings comes.
+            (out / "manifest.parquet").unlink(missing_ok=True)
             for path in (out / "clips").iterdir():
                 path.unlink()
             content = json.dumps(facts, indent=1, sort_keys=True) + "\n"
@@ -89,7 +90,8 @@ def _check(out: Path, facts: dict[str, Any], *, overwrite: bool) -> bool:
     """
     found = out / "dataset.json"
     if not found.is_file():
-        if out.is_dir() and any(entry.name != ".lock" for entry in out.iterdir()):
+        strangers = [entry for entry in out.glob("*") if entry.name not in (".lock", "clips")]
+        if strangers or any(out.glob("clips/*")):
             raise ValueError(f"{str(out)!r} holds other files; give a new folder")
         return True
     if json.loads(found.read_text(encoding="utf-8")) == facts:

@@ -58,7 +58,7 @@ PRESETS: dict[str, dict[PresetName, Preset]] = {
 # A head follows a voice in one of many ways, and their mean hardly moves: with one step it turns
 # through a third of the range of people's. Pose alone is cheap.
 _QUICK_POSE = Preset(sampler=SamplerConfig(solver="dpm++", num_steps=10), known=3)
-PRESETS[POSE_ALONE] = {**PRESETS["fd2talk"], "direct": _QUICK_POSE, "fast": _QUICK_POSE}
+_POSE: dict[PresetName, Preset] = {**PRESETS["fd2talk"], "direct": _QUICK_POSE, "fast": _QUICK_POSE}
 
 
 def find_preset(name: str, system: str) -> Preset:
@@ -71,7 +71,8 @@ def find_preset(name: str, system: str) -> Preset:
     Raises:
         ValueError: If there is none of that name.
     """
-    presets: dict[str, Preset] = {**PRESETS[system]}
+    chosen = _POSE if system == POSE_ALONE else PRESETS[system]
+    presets: dict[str, Preset] = {**chosen}
     if name not in presets:
         raise ValueError(
             f"preset must be one of {tuple(presets)} or a Preset of your own, got {name!r}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from viseme_core.train.chores import run_chore
+from viseme_core.chores import run_chore
 from viseme_motion.ablations import KEY_SEEDS, ROWS, Row, as_markdown
 
 logger = logging.getLogger(__name__)

@@ -38,7 +38,6 @@ Audio = str | PathLike[str] | AudioClip
 Image = str | PathLike[str] | np.ndarray
 # Chunks that a thread may be ahead of the next: enough to even out, too few to fill memory.
 _AHEAD = 3
-
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +51,7 @@ class TalkingFace:
         preset: Preset to keep with them.
 
     Raises:
-        ValueError: If motion or renderer belong to another face model than portraits do.
+        ValueError: If motion or renderer are of another face model than portraits.
     """
 
     def __init__(
@@ -68,17 +67,12 @@ class TalkingFace:
         self.files = files
         self.preset: PresetName = preset
         known = MorphableModel.builtin().name
-        if motion.face_model != known:
-            raise ValueError(
-                f"the motion stage moves the face model {motion.face_model!r}, portraits are "
-                f"fitted with {known!r}; give a motion stage that was trained on that one"
-            )
-        if self.renderer.face_model != known:
-            raise ValueError(
-                f"the renderer draws the face model {self.renderer.face_model!r}, portraits are "
-                f"fitted with {known!r}; give a renderer that was trained on that one, or the mesh "
-                f"renderer"
-            )
+        for what, stage in (("motion stage moves", motion), ("renderer draws", self.renderer)):
+            if stage.face_model != known:
+                raise ValueError(
+                    f"the {what} the face model {stage.face_model!r}, portraits are fitted with "
+                    f"{known!r}; give one that was trained on that"
+                )
 
     @classmethod
     def from_stages(

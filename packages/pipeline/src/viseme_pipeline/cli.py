@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command = getattr(import_module(f"viseme_pipeline.{module}"), function)
             code, text = command(given[1:])
     except KeyboardInterrupt:
-        print(f"viseme {name}: interrupted; nothing half done is left", file=sys.stderr)
+        print(f"viseme {name}: interrupted; {_left(name)}", file=sys.stderr)
         return _INTERRUPTED
     except Terminated as asked:
-        print(f"viseme {name}: asked to end; nothing half done is left", file=sys.stderr)
+        print(f"viseme {name}: asked to end; {_left(name)}", file=sys.stderr)
         return _SIGNALLED + asked.number
     except Exception as error:
         if not is_mendable(error):
@@ -64,13 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _left(name: str) -> str:
+    if name == "train-default":
+        return "the same command goes on from here"
+    return "nothing half done is left"
+
+
 def _overview() -> str:
     lines = [f"  {name:15}{help_text}" for name, (_, _, help_text) in COMMANDS.items()]
-    lines.append(
-        "  fit            train landmarks and renderer together; also validate, test"
-    )
-    lines.append(
-        "  reproduce      train TalkFormer in every row of its paper's tables"
-    )
+    lines.append("  fit            train landmarks and renderer together; also validate, test")
+    lines.append("  reproduce      train TalkFormer in every row of its paper's tables")
     more = "viseme COMMAND --help says more."
     return "\n".join(["usage: viseme COMMAND ...", "", *lines, "", more])

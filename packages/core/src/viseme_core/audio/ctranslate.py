@@ -19,7 +19,10 @@ from torch import Tensor
 MODEL = "model.bin"
 _NAME = "WhisperSpec"
 # The other kinds are whole numbers; weights in them have scales, and have lost what they had.
-_KINDS = {0: torch.float32, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.float16}
+_KINDS = {
+    **{0: torch.float32, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.float16},
+    5: torch.bfloat16,
+}
 _HEAD_WIDTH = 64  # of every Whisper, for files that do not tell how many heads there are
 _PREFIX = "encoder/"
 _NORM = {"weight": "gamma", "bias": "beta"}

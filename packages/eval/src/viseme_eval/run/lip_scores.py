@@ -118,7 +118,10 @@ def _in_speech(made_T: Tensor, true_T: Tensor, is_speech_T: Tensor) -> Tensor:
 def _closure_scores(made_T: Tensor, true_T: Tensor, one: TrueClip) -> dict[str, Share]:
     if one.windows_N2 is None or one.is_speech_T is None or not len(one.windows_N2):
         return {}
-    windows_N2 = one.windows_N2.clamp(max=len(made_T))
+    # Motion may end before its clip does.
+    windows_N2 = one.windows_N2[one.windows_N2[:, 0] < len(made_T)].clamp(max=len(made_T))
+    if not len(windows_N2):
+        return {}
     loose = closed_level(true_T, share=LOOSE_SHARE)
     anywhere_N = closes_anywhere(made_T, windows_N2, one.level, one.is_speech_T[: len(made_T)])
     closed = int(closes(made_T, windows_N2, one.level).sum())

@@ -1,6 +1,7 @@
 """What is known of how a default was made, beside its weights."""
 
 import subprocess
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,6 @@ def write_card(path: Path, rows: list[ClipRow], recipe: "Recipe") -> Path:
     what = WHAT.format(
         minutes=minutes, people=people, spoken=recipe.minutes, speakers=recipe.speakers
     )
-    more = " ".join(["", *recipe.extra]) if recipe.extra else ""
     lines = [
         "# A chain by `viseme train-default`",
         "",
@@ -47,7 +47,7 @@ def write_card(path: Path, rows: list[ClipRow], recipe: "Recipe") -> Path:
         f"| synthetic | {recipe.speakers} speakers, {recipe.minutes:g} minutes, English and "
         f"Mandarin by espeak-ng, seed {recipe.seed} |",
         f"| hears with | the first blocks of {Path(recipe.speech).name} |",
-        f"| made by | `viseme train-default VIDEOS --out OUT{more}`, {_commit()}, torch "
+        f"| made by | `{_command(recipe)}`, {_commit()}, torch "
         f"{torch.__version__}, {datetime.now(UTC):%Y-%m-%d} |",
         "",
         "Figures of people whom it was not trained on: `viseme train-default VIDEOS --out OUT "
@@ -58,12 +58,30 @@ def write_card(path: Path, rows: list[ClipRow], recipe: "Recipe") -> Path:
     return path
 
 
+def _command(recipe: "Recipe") -> str:
+    """Return the command that was given, with no path of the machine that it ran on."""
+    words = ["viseme train-default VIDEOS --out OUT"]
+    for field in fields(recipe):
+        value = getattr(recipe, field.name)
+        if field.name in ("videos", "out", "workers", "one_thread") or value == field.default:
+            continue
+        if field.name == "extra":
+            words += [f"--extra={switch}" for switch in value]
+        else:
+            name = Path(value).name if field.name in ("speech", "people") else value
+            words.append(f"--{field.name} {name}")
+    return " ".join(words)
+
+
 def _commit() -> str:
     """Return the commit of the code that runs."""
-    told = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    try:
+        told = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return "commit unknown"
     return f"commit {told.stdout.strip()}" if told.returncode == 0 else "commit unknown"

@@ -30,7 +30,7 @@ def train_default(arguments: Sequence[str]) -> tuple[int, str]:
     parser.add_argument(
         "--people",
         type=Path,
-        help="lines `part of a file's name<TAB>person`; by default every file is another person",
+        help="lines `part of a file's name<TAB>person`; by default every name is another person",
     )
     for name, help_text in (
         ("groups", "leave out this many parts of the people in turn"),

@@ -8,8 +8,10 @@ synthetic/   an hour of synthetic speakers, heard by the same blocks
 everyone/    listener/  motion/  pose/  default/ (the chain)
 group<k>/    the same, and data/, without the people of a group
 logs/        what every command said
+recipe.json  what all this was made from
 """
 
+import hashlib
 import json
 import logging
 import time
@@ -17,11 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from viseme_core.train.chores import run_chore
+from viseme_core.chores import run_chore
 from viseme_data.manifest import kept, read_manifest
 from viseme_motion.reproduce import CONFIGS
 from viseme_pipeline.default_training.card import write_card
-from viseme_pipeline.default_training.people import choose, leave_out, read_people
+from viseme_pipeline.default_training.people import choose, group_of, leave_out, read_people
 from viseme_pipeline.folder import INDEX
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.groups == 1 or self.groups < 0:
             raise ValueError(f"groups must be 0, or at least 2, got {self.groups}")
-        if not self.videos.exists():
+        if not self.videos.is_dir():
             raise ValueError(f"there is no folder {str(self.videos)!r} of videos")
         if not CONFIGS.is_dir():
             raise ValueError(
@@ -72,6 +74,7 @@ class Recipe:
             ValueError: If there is nothing to learn from, or a command fails.
         """
         people = read_people(self.people)
+        self._keep_to_settings(people)
         self._step("hearing", self.out / "hearing" / "config.json", self._shorten)
         prepared, real = self.out / "prepared", self.out / "real"
         self._step("prepared", prepared / "manifest.parquet", self._prepare)
@@ -123,16 +126,53 @@ class Recipe:
 
     def _leave_out(self, group: int) -> None:
         folder = self.out / f"group{group}"
+        rows = kept(read_manifest(self.out / "real"))
+        left = {group_of(row.speaker, self.groups) == group for row in rows}
+        if left == {False}:
+            logger.info("group%d: nobody is in it", group)
+            return
+        if left == {True}:
+            raise ValueError(
+                f"all {len(rows)} clips are of the people of group {group}: nobody is left to "
+                f"learn from; give videos of more people, or other --groups"
+            )
         parts = {"groups": self.groups, "group": group}
-        count = leave_out(self.out / "real", folder / "data", is_tested=True, **parts)
+        leave_out(self.out / "real", folder / "data", is_tested=True, **parts)
         leave_out(self.out / "varied", folder / "varied", is_tested=False, **parts)
-        if count:
-            self._train(folder.name, folder / "data", folder / "varied")
+        self._train(folder.name, folder / "data", folder / "varied")
+
+    def _keep_to_settings(self, people: dict[str, str]) -> None:
+        """Refuse a folder whose weights were made from something else: a card would lie of them."""
+        videos = sorted(
+            f"{file.relative_to(self.videos)} {file.stat().st_size}"
+            for file in self.videos.rglob("*")
+            if file.is_file() and not file.is_relative_to(self.out)
+        )
+        settings = {
+            "videos": hashlib.sha256("\n".join(videos).encode()).hexdigest()[:16],
+            "people": people,
+            "speech": Path(self.speech).name,
+            **{name: getattr(self, name) for name in ("speakers", "minutes", "seed")},
+            "extra": list(self.extra),
+        }
+        path = self.out / "recipe.json"
+        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        # Groups may come later; other groups would be tested on people whom they were trained on.
+        settings["groups"] = self.groups or before.get("groups", 0)
+        for name, value in settings.items():
+            found = before.get(name, value)
+            if found != value and (name != "groups" or found):
+                raise ValueError(
+                    f"{str(self.out)!r} was made with other {name} ({found!r}, now {value!r}); "
+                    f"give the same, or another --out"
+                )
+        self.out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
     def _train(self, name: str, real: Path, varied: Path) -> None:
         """Train the three stages and chain them."""
         folder, synthetic = self.out / name, self.out / "synthetic"
-        also, spoken = f"[{varied},{synthetic}]", f"[{synthetic}]"
+        also, spoken = json.dumps([str(varied), str(synthetic)]), json.dumps([str(synthetic)])
         hears = f"--model.config.listener={folder / 'listener'}"
         for stage, command, config, switches, weights in (
             ("listener", ("listener", "fit"), "listener/real", (), "listener.safetensors"),
@@ -158,6 +198,7 @@ class Recipe:
                     "--data.config.num_workers=0",
                     f"--run_dir={run}",
                     "--ckpt_path=last",
+                    "--save_every=100",
                     *switches,
                     *self.extra,
                 )

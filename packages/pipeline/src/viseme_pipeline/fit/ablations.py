@@ -1,5 +1,6 @@
 """The rows of TalkFormer's tables III and IV, and how what is measured here compares with them."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,11 @@ def compare(row: Row, runs: Sequence[Scores], ours: Sequence[Scores]) -> str:
         key = MEASURED_AS.get(name)
         if key is None:
             continue
-        here, base = ([run[key] for run in some if key in run] for some in (runs, ours))
+        # Where no face was found in a row's pictures, nothing is known of its lips.
+        here, base = (
+            [run[key] for run in some if math.isfinite(run.get(key, math.nan))]
+            for some in (runs, ours)
+        )
         if not here or not base:
             continue
         difference = statistics.mean(here) - statistics.mean(base)

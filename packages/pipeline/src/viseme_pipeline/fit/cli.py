@@ -82,7 +82,7 @@ def reproduce(
 
     Args:
         out: Folder of corpus, rows and `table.md`; what is there is not done again.
-        scale: `tiny` takes minutes and shows that every row runs; `repro` half an hour a row.
+        scale: `tiny` takes minutes and shows that every row runs; `repro` hours.
         seeds: How often every row is trained; three say how large chance is.
         data: Prepared clips to train on; by default synthetic speakers, made at the beginning.
         extra: Further switches for every training, such as --trainer.max_steps=10.

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from viseme_core.train.chores import run_chore
+from viseme_core.chores import run_chore
 from viseme_pipeline.fit.ablations import ROWS, Row, as_markdown, switches_of
 
 logger = logging.getLogger(__name__)
 
 Scale = Literal["tiny", "repro"]
-"""`tiny`: a minute a row, to see that all run; nothing is learned. `repro`: half an hour a row."""
+"""`tiny`: to see that all rows run; nothing is learned. `repro`: hours."""
 
 # More steps would take longer and show no more.
 _BRIEF = (
@@ -76,6 +76,7 @@ class Reproduction:
                 "installed without its sources; run `viseme reproduce` out of a checkout of the "
                 "repository, where it is installed by `make install`"
             )
+        self._keep_to_settings()
         table = self.out / "table.md"
         for row, seed in self._runs():
             self._do(row, seed)
@@ -89,6 +90,19 @@ class Reproduction:
             runs = (self._scores(row, seed) for seed in range(self.seeds))
             found[row] = [scores for scores in runs if scores is not None]
         return f"{as_markdown(found, self.seeds)}\n{_WORDS[self.scale]}\n{_NOISE}"
+
+    def _keep_to_settings(self) -> None:
+        """Refuse rows of other data or switches, which one table would compare with new ones."""
+        path, data = self.out / "settings.json", str(self.data) if self.data else None
+        settings = {"data": data, "extra": list(self.extra)}
+        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else settings
+        if before != settings:
+            raise ValueError(
+                f"the rows in {str(self.out)!r} were trained with {before}, now {settings} are "
+                f"asked for; give the same, or another --out"
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
 
     def folder(self, row: Row, seed: int) -> Path:
         """Return where a row's run is kept."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from viseme_core.train.chores import run_chore
+from viseme_core.chores import run_chore
 
 
 def test_what_a_command_says_is_in_its_log_and_added_to_what_it_said_before(tmp_path: Path):
