@@ -2,10 +2,11 @@
 
     python benchmarks/bench_voices.py CLIPS [--portraits 10] [--voices 5] [--films FOLDER]
 
-CLIPS holds the folders `video` and `portrait`; `--voices` and `--portraits` also take parts of the
-names of files, such as `anna,b20`. Voices come from videos, so that the lips that spoke them are
-known. Every film is read again from its file: faces are found anew, and the lengths are those of
-its streams. Correlations are Pearson's over the frames of a film, of the opening between the lips
+CLIPS holds the folders `video`, `audio` and `portrait`; `--voices` and `--portraits` also take
+parts of the names of files, such as `anna,b20`. Voices come from videos, so that the lips that
+spoke them are known; those that are named may be sound files, too, whose lips nobody has seen.
+Every film is read again from its file: faces are found anew, and the lengths are those of its
+streams. Correlations are Pearson's over the frames of a film, of the opening between the lips
 (`viseme_face.lip_opening`) with the root mean square of each frame's sound, in decibels, and with
 the opening of the true lips, both as they lie and at the best lag within two frames, as real clips
 are not all in sync.
@@ -33,6 +34,9 @@ from viseme_pipeline.wishes import Wishes
 LAGS = range(-2, 3)
 MIN_FACES = 0.8
 """Share of the frames of a clip in which its face must be found."""
+MIN_FRAMES = 25
+MIN_LOUDNESS = 0.02
+"""Of the loudest sample, as a share of full scale."""
 _QUIET_DB = -60.0
 
 
@@ -43,7 +47,8 @@ class Spoken:
     name: str
     sound: AudioClip
     loudness_T: np.ndarray
-    opening_T: np.ndarray
+    opening_T: np.ndarray | None
+    """None for a voice without a face."""
 
 
 def openings(path: Path, num_frames: int) -> tuple[np.ndarray, float]:
@@ -83,40 +88,58 @@ def correlation(one_T: np.ndarray, other_T: np.ndarray, lag: int = 0) -> float:
     return float(np.corrcoef(one_T, other_T)[0, 1])
 
 
-def read_voices(folder: Path, wanted: str, seconds: float) -> Iterator[Spoken]:
-    """Yield voices of clips whose faces are seen: so many, or those whose names are wanted."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file())
+def read_voices(clips: Path, wanted: str, seconds: float) -> Iterator[Spoken]:
+    """Yield so many voices of clips whose faces are seen, or all those whose names are wanted."""
+    paths = _files(clips / "video")
     if wanted.isdigit():
         # From all over the list, which is sorted by where clips come from.
         number = int(wanted)
         step = max(1, len(paths) // (2 * number))
         paths = [*paths[::step], *paths]
     else:
+        paths = _named([*paths, *_files(clips / "audio")], wanted)
         number = len(paths)
-        paths = [path for path in paths if any(part in path.name for part in wanted.split(","))]
     made: set[str] = set()
     for path in paths:
-        if len(made) == number or path.name in made:
-            continue
-        try:
-            whole = read_audio(path)
-        except MediaError:
-            continue
-        sound = AudioClip(whole.samples_S[: round(seconds * whole.rate_hz)])
-        num_frames = len(sound.samples_S) // SAMPLES_PER_FRAME
+        if len(made) < number and path.name not in made:
+            spoken = _voice(path, seconds, has_face=path.parent.name == "video")
+            if spoken is not None:
+                made.add(path.name)
+                yield spoken
+
+
+def _voice(path: Path, seconds: float, *, has_face: bool) -> Spoken | None:
+    """Return the voice of a file; None if it is silent, or a face is not seen that should be."""
+    try:
+        whole = read_audio(path)
+    except MediaError:
+        return None
+    sound = AudioClip(whole.samples_S[: round(seconds * whole.rate_hz)])
+    num_frames = len(sound.samples_S) // SAMPLES_PER_FRAME
+    if num_frames < MIN_FRAMES or float(sound.samples_S.abs().max()) < MIN_LOUDNESS:
+        return None
+    opening_T = None
+    if has_face:
         opening_T, share = openings(path, num_frames)
-        if share < MIN_FACES or len(opening_T) < 25 or float(sound.samples_S.abs().max()) < 0.02:
-            continue
-        made.add(path.name)
-        yield Spoken(path.name, sound, loudness(sound, num_frames), opening_T)
+        if share < MIN_FACES or len(opening_T) < MIN_FRAMES:
+            return None
+    return Spoken(path.name, sound, loudness(sound, num_frames), opening_T)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+
+def _named(paths: list[Path], wanted: str) -> list[Path]:
+    return [path for path in paths if any(part in path.name for part in wanted.split(","))]
 
 
 def choose_portraits(folder: Path, wanted: str) -> list[Path]:
     """Return so many portraits from all over a folder, or those whose names are wanted."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    paths = _files(folder)
     if wanted.isdigit():
         return paths[:: max(1, len(paths) // int(wanted))][: int(wanted)]
-    return [path for path in paths if any(part in path.name for part in wanted.split(","))]
+    return _named(paths, wanted)
 
 
 def measure(film: Path, spoken: Spoken) -> dict[str, float]:
@@ -124,7 +147,12 @@ def measure(film: Path, spoken: Spoken) -> dict[str, float]:
     opening_T, share = openings(film, len(spoken.loudness_T))
     row = {"found": share}
     for name, truth_T in (("loud", spoken.loudness_T), ("lips", spoken.opening_T)):
-        of_lags = [correlation(opening_T, truth_T, lag) for lag in LAGS] if share else [0.0] * 5
+        if truth_T is None:
+            of_lags = [float("nan")] * len(LAGS)
+        elif share:
+            of_lags = [correlation(opening_T, truth_T, lag) for lag in LAGS]
+        else:
+            of_lags = [0.0] * len(LAGS)
         row[name], row[f"{name} best"] = of_lags[len(LAGS) // 2], max(of_lags)
     with av.open(str(film)) as container:
         streams: tuple[Any, Any] = (container.streams.video[0], container.streams.audio[0])
@@ -138,8 +166,14 @@ def table(title: str, rows: dict[str, list[dict[str, float]]]) -> Iterator[str]:
     names = list(next(iter(rows.values()))[0])
     yield f"\n| {title} | films | {' | '.join(names)} |\n|{'---|' * (len(names) + 2)}"
     for key, group in rows.items():
-        means = " | ".join(f"{np.mean([row[name] for row in group]):.2f}" for name in names)
+        means = " | ".join(_mean([row[name] for row in group]) for name in names)
         yield f"| {key} | {len(group)} | {means} |"
+
+
+def _mean(values: list[float]) -> str:
+    """Return the mean of what is known, in two digits."""
+    known = [value for value in values if value == value]
+    return f"{np.mean(known):.2f}" if known else ""
 
 
 def report(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
@@ -150,9 +184,12 @@ def report(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
     by_portrait: dict[str, list[dict[str, float]]] = {}
     refused: list[str] = []
     yield f"# {len(portraits)} portraits, voices of {arguments.seconds:g} s\n"
-    for spoken in read_voices(arguments.clips / "video", arguments.voices, arguments.seconds):
-        true = correlation(spoken.opening_T, spoken.loudness_T)
-        yield f"- {spoken.name}: its own lips correlate {true:.2f} with its loudness"
+    for spoken in read_voices(arguments.clips, arguments.voices, arguments.seconds):
+        if spoken.opening_T is None:
+            yield f"- {spoken.name}: sound without a face"
+        else:
+            true = correlation(spoken.opening_T, spoken.loudness_T)
+            yield f"- {spoken.name}: its own lips correlate {true:.2f} with its loudness"
         for portrait in portraits:
             out = folder / f"{Path(spoken.name).stem}__{portrait.stem}.mp4"
             try:
@@ -180,7 +217,7 @@ def report(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
 def main() -> None:
     """Print the report, and write it if a file is named."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path, help="folder with `video` and `portrait`")
+    parser.add_argument("clips", type=Path, help="folder with `video`, `audio`, `portrait`")
     parser.add_argument("--portraits", default="10", help="how many, or parts of names")
     parser.add_argument("--voices", default="5", help="how many, or parts of names")
     parser.add_argument("--seconds", type=float, default=5, help="of each voice")

@@ -45,7 +45,12 @@ Event = Looked | Prepared
 
 
 def prepare_all(
-    sources: Sequence[Source], config: PrepareConfig, folder: Path, *, workers: int
+    sources: Sequence[Source],
+    config: PrepareConfig,
+    folder: Path,
+    *,
+    workers: int,
+    spread: bool = True,
 ) -> Iterator[Event]:
     """Yield what happens while videos are prepared.
 
@@ -54,6 +59,7 @@ def prepare_all(
         config: Settings.
         folder: Where clips go.
         workers: Processes; 0 is this one.
+        spread: A worker that is alone decodes and cuts on other cores besides.
 
     Raises:
         OutputError: If clips cannot be written; all workers are then stopped.
@@ -62,17 +68,19 @@ def prepare_all(
     if not sources:
         return
     if workers == 0:
-        yield from _here(sources, config, folder)
+        yield from _here(sources, config, folder, decoder_threads=0 if spread else 1)
         return
-    crew = _Crew(config, folder, decoder_threads=0 if workers == 1 else 1)
+    crew = _Crew(config, folder, decoder_threads=0 if workers == 1 and spread else 1)
     try:
         yield from crew.run(deque(sources), min(workers, len(sources)))
     finally:
         crew.stop()
 
 
-def _here(sources: Sequence[Source], config: PrepareConfig, folder: Path) -> Iterator[Event]:
-    with Tools.build(config, decoder_threads=0) as tools:
+def _here(
+    sources: Sequence[Source], config: PrepareConfig, folder: Path, *, decoder_threads: int
+) -> Iterator[Event]:
+    with Tools.build(config, decoder_threads=decoder_threads) as tools:
         for source in sources:
             looked: list[int] = []
             rows = prepare_source(source, tools, folder, on_frames=looked.append)
