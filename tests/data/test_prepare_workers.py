@@ -9,6 +9,7 @@ import pytest
 
 from tests.data.corpora import content_of, make_corpus
 from viseme_data.layouts import ClipFacts
+from viseme_data.prepare import workers
 from viseme_data.prepare.config import PrepareConfig
 from viseme_data.prepare.run import prepare
 from viseme_data.prepare.sources import Source
@@ -115,3 +116,26 @@ def test_a_bug_costs_one_video(videos, unbroken, tmp_path, monkeypatch):
     again = prepare(videos, out=tmp_path / "out", workers=0)
     assert again.num_new == 2
     assert content_of(tmp_path / "out") == unbroken
+
+
+@pytest.mark.parametrize(("spread", "threads"), [(True, 0), (False, 1)])
+def test_a_lone_worker_keeps_to_one_core_when_told_to(
+    videos, tmp_path, monkeypatch, spread, threads
+):
+    asked = []
+    build = workers.Tools.build
+
+    def spied(config, *, decoder_threads):
+        asked.append(decoder_threads)
+        return build(config, decoder_threads=decoder_threads)
+
+    monkeypatch.setattr(workers.Tools, "build", spied)
+    (tmp_path / "clips").mkdir()
+    path = videos / "short.mp4"
+    source = Source(path=path, name="short.mp4", facts=ClipFacts(speaker="a"), content_hash="short")
+    events = workers.prepare_all(
+        [source], PrepareConfig(), tmp_path / "clips", workers=0, spread=spread
+    )
+    rows = [row for event in events if isinstance(event, Prepared) for row in event.rows]
+    assert [row.reasons for row in rows] == [("too_short",)]
+    assert asked == [threads]
