@@ -9,7 +9,8 @@ from viseme_core.types import AudioClip
 from viseme_data.frames import read_frames
 from viseme_data.track import FaceTracker
 from viseme_face.layouts import lip_opening
-from viseme_pipeline.chain import TalkingFace, checked_device
+from viseme_pipeline.chain import TalkingFace
+from viseme_pipeline.device import checked_device
 from viseme_pipeline.marks import detect, read_provenance
 from viseme_pipeline.wishes import Wishes
 from viseme_render import MeshRenderer

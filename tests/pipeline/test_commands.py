@@ -18,7 +18,16 @@ def test_the_help_of_generate_names_its_options(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["generate", "--help"])
     shown = capsys.readouterr().out
-    for name in ("--audio", "--image", "--video", "--preset", "--lip", "--global", "--jobs"):
+    for name in (
+        "--audio",
+        "--image",
+        "--video",
+        "--preset",
+        "--lip",
+        "--global",
+        "--jobs",
+        "--landmarks",
+    ):
         assert name in shown
 
 
@@ -33,3 +42,9 @@ def test_ship_makes_a_folder_that_can_be_read(capsys, tmp_path):
     assert main(["ship", str(tmp_path / "chain"), *arguments]) == 0
     assert "MB of weights" in capsys.readouterr().out
     assert load_stage(tmp_path / "chain", stage="motion").header.system == "fd2talk"
+
+
+def test_ship_wants_motion_or_landmarks(capsys, tmp_path):
+    assert main(["ship", str(tmp_path / "chain")]) == 2
+    assert "one of --motion, --landmarks" in capsys.readouterr().err
+    assert not (tmp_path / "chain").exists()

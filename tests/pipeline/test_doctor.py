@@ -93,3 +93,19 @@ def test_a_page_library_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: "5.49.1")
     found = findings("the page: `viseme serve`")
     assert "5.49.1 is too old; `pip install 'viseme-pipeline[serve]'`" in found.missing
+
+
+def test_it_says_whether_a_clip_can_be_dubbed_and_by_which_weights(tmp_path, pair):
+    assert "make train-joint" in findings("dubbing by landmarks").missing
+    for stage, folder in (("landmarks", "landmarks"), ("render", "render/talkformer")):
+        assert "make train-joint" in findings("dubbing by landmarks").missing
+        run = tmp_path / "runs" / folder / "tiny"
+        run.mkdir(parents=True)
+        shutil.copy(pair / f"{stage}.safetensors", run)
+    note = findings("dubbing by landmarks").note
+    assert "--landmarks runs/landmarks/tiny --renderer runs/render/talkformer/tiny" in note
+    assert "--landmarks RUN --renderer runs/render/talkf" in findings("talkformer, render").note
+    assert "--renderer RUN --landmarks runs/landmarks/tiny" in findings("landmarks").note
+    shutil.copytree(pair, tmp_path / "runs" / "joint" / "small")
+    note = findings("dubbing by landmarks").note
+    assert "--landmarks runs/joint/small --renderer runs/joint/small" in note

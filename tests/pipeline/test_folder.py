@@ -1,10 +1,13 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import WhisperConfig, WhisperModel
 
+from tests.pipeline.clips import clip
+from tests.pipeline.faces import voice
 from viseme_core.audio import PretrainedConfig, build_encoder
 from viseme_core.checkpoint import StageHeader, load_stage, save_stage
 from viseme_core.config import to_plain
@@ -67,6 +70,8 @@ def test_a_chain_made_of_objects_says_why_it_cannot_be_saved(tmp_path, chain):
         ({"format": "other"}, "no index of a chain"),
         ({"version": 9}, "upgrade"),
         ({"stages": {"renderer": "mesh"}}, "must name a motion stage"),
+        ({"stages": {"motion": "m", "landmarks": "l"}}, "must name a motion stage, or one of"),
+        ({"stages": {"landmarks": "l"}}, "'l', which is not there"),
         ({"stages": {"motion": "gone.safetensors"}}, "gone.safetensors"),
     ],
 )
@@ -171,3 +176,29 @@ def test_a_speech_model_that_cannot_be_taken_along_is_refused(tmp_path, hears_by
     (tmp_path / "speech/model.safetensors").rename(tmp_path / "speech/pytorch_model.bin")
     with pytest.raises(ValueError, match=r"has no model\.safetensors"):
         save_folder(tmp_path / "saved", StageFiles(motion=hears_by_whisper), preset="direct")
+
+
+def test_a_pair_that_dubs_comes_back_from_its_folder_as_it_was(tmp_path, marks, pair, dubber):
+    dubber.save_pretrained(tmp_path / "saved")
+    files, preset = read_folder(tmp_path / "saved")
+    assert (files.system, preset) == ("talkformer", "fast")
+    for role, name in (("landmarks", "landmarks"), ("renderer", "render")):
+        before = load_stage(pair / f"{name}.safetensors")
+        after = load_stage(tmp_path / "saved" / f"{role}.safetensors")
+        assert before.header == after.header
+        assert all(torch.equal(before.tensors[key], after.tensors[key]) for key in before.tensors)
+    again = TalkingFace.from_pretrained(tmp_path / "saved", device="cpu")
+    path, sound = clip(tmp_path / "c.mp4", 6), AudioClip(torch.from_numpy(voice(0.2)))
+    one, other = (
+        np.stack(list(each.stream(sound, video=path, wishes=Wishes(size=96))))
+        for each in (dubber, again)
+    )
+    assert (one == other).all()
+
+
+def test_a_chain_has_motion_or_landmarks_with_what_they_drive(pair):
+    for wrong in ({}, {"motion": pair, "landmarks": pair}):
+        with pytest.raises(ValueError, match="one of them"):
+            StageFiles(**wrong)
+    with pytest.raises(ValueError, match="names the renderer"):
+        StageFiles(landmarks=pair)

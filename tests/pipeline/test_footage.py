@@ -4,36 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.pipeline.faces import portrait, voice
+from tests.pipeline.clips import STRIPES, clip, grey_clip, number_of, picture
+from tests.pipeline.faces import voice
 from viseme_core.types import AudioClip
-from viseme_data.write import VideoWriter
 from viseme_motion import mirror_loop
 from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.wishes import Wishes
 
 SMALL = Wishes(size=96)
-STRIPES = 12
-
-
-def picture(number: int) -> np.ndarray:
-    """A portrait with stripes above it, both moved aside by as many pixels as its number."""
-    still = portrait(192).copy()
-    columns = np.arange(192)[:, None]
-    still[:STRIPES] = 40 + 170 * (columns // 24 % 2)
-    return np.roll(still, number, 1)
-
-
-def clip(path: Path, num_frames: int) -> Path:
-    with VideoWriter(path, (192, 192), crf=8) as writer:
-        for number in range(num_frames):
-            writer.write(picture(number))
-    return path
-
-
-def number_of(frame: np.ndarray) -> int:
-    """Which picture of the clip a frame was made of."""
-    stripes = frame[:STRIPES].astype(int)
-    return int(np.argmin([np.abs(stripes - picture(n)[:STRIPES]).mean() for n in range(12)]))
 
 
 def frames_of(chain: TalkingFace, seconds: float, path: Path) -> list[np.ndarray]:
@@ -58,8 +36,5 @@ def test_a_short_clip_runs_back_and_forth_as_long_as_the_voice(tmp_path, marks, 
 
 
 def test_a_clip_without_a_face_is_refused(tmp_path, chain):
-    with VideoWriter(tmp_path / "c.mp4", (64, 64)) as writer:
-        for _ in range(8):
-            writer.write(np.full((64, 64, 3), 128, np.uint8))
     with pytest.raises(ValueError, match=r"no face is found in .*c\.mp4"):
-        frames_of(chain, 0.2, tmp_path / "c.mp4")
+        frames_of(chain, 0.2, grey_clip(tmp_path / "c.mp4"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests.pipeline.clips import clip
 from tests.pipeline.faces import portrait_file, voice_file
 from viseme_data.frames import read_frames
 from viseme_pipeline import jobs as jobs_module
@@ -158,3 +159,23 @@ def test_a_file_that_holds_no_jobs_is_refused(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         read_jobs(str(tmp_path / name))
+
+
+def test_clips_are_dubbed_as_jobs_and_again_with_new_weights(folder, pair, marks, capsys, caplog):
+    own = shutil.copytree(pair, folder / "pair")
+    stages = {"landmarks": str(own), "renderer": str(own), "size": 96}
+    wrong = {"audio": str(folder / "v.flac"), "video": str(folder / "c.mp4"), "pose": 0.5}
+    right = {"audio": str(folder / "v.flac"), "video": str(clip(folder / "c.mp4", 5))}
+    jobs = write_jobs(
+        folder,
+        {**right, **stages, "out": str(folder / "a.mp4")},
+        {**wrong, **stages, "out": str(folder / "b.mp4")},
+    )
+    assert main(["generate", "--jobs", jobs]) == 2
+    assert "1 made; 0 were there already; 1 failed: 2" in capsys.readouterr().out
+    assert "job 2 of 2 failed: --pose is for" in caplog.text
+    assert main(["generate", "--jobs", jobs]) == 2
+    assert "0 made; 1 were there already" in capsys.readouterr().out
+    os.utime(own / "landmarks.safetensors")
+    assert main(["generate", "--jobs", jobs, "--overwrite"]) == 2
+    assert "1 made; 0 were there already" in capsys.readouterr().out

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from viseme_render.talkformer.blend import blended
 from viseme_render.talkformer.film import draw_films
 from viseme_render.talkformer.framing import framed, framed_points
 from viseme_render.talkformer.loop import looped
+from viseme_render.talkformer.renderer import Redrawn
 
 SIDE = 48
 
@@ -104,10 +106,49 @@ def test_presets_are_steps_and_unknown_ones_are_refused():
     assert TalkFormerRenderer(model, device="cpu").sampler.num_steps == 200
     fast = TalkFormerRenderer(model, preset="fast", device="cpu").sampler
     assert (fast.solver, fast.num_steps, fast.eta) == ("ddim", 10, 0.0)
+    assert TalkFormerRenderer(model, preset="balanced", device="cpu").sampler.num_steps == 50
     own = SamplerConfig(solver="dpm++", num_steps=7)
     assert TalkFormerRenderer(model, preset=own, device="cpu").sampler == own
     with pytest.raises(ValueError, match=r"preset must be one of .*'quick'"):
         TalkFormerRenderer(model, preset="quick", device="cpu")  # type: ignore[arg-type]
+
+
+def test_presets_never_take_more_steps_than_the_model_was_set_up_for():
+    model = make_model(sampler=SamplerConfig(num_steps=2))
+    for preset in ("fast", "balanced", "paper"):
+        assert TalkFormerRenderer(model, preset=preset, device="cpu").sampler.num_steps == 2
+
+
+@pytest.mark.parametrize("lengths", [[8], [1] * 8, [2, 5, 1], [4, 0, 4]])
+def test_a_stream_of_landmarks_is_the_film_of_all_of_them(lengths):
+    template, landmarks = scene()
+    renderer = make_renderer()
+    whole = torch.cat(list(renderer(iter([template]), landmarks)))
+    parts = (Landmarks(part, "talk131") for part in landmarks.points_TKD.split(lengths))
+    found = list(renderer.stream(cut(template, [3, 5]), parts))
+    crops = template.frames_T3HW
+    over, share = (torch.cat([getattr(part, n) for part in found]) for n in Redrawn._fields)
+    torch.testing.assert_close(crops + share[:, None] * (over - crops), whole)
+    assert [len(part.frames_T3HW) for part in found] == [3, 3, 2]
+    assert not share[:, : SIDE // 2 - 4].any()
+    assert float(share.max()) > 0.99
+
+
+def test_a_stream_has_a_seed_of_its_own_and_asks_for_no_frame_too_many():
+    template, landmarks = scene()
+    films = []
+    choices: list[dict[str, Any]] = [{}, {"seed": 0}, {"seed": 5}]
+    for options in choices:
+        pictures = cut(template, [1] * 8)
+        few = iter([Landmarks(landmarks.points_TKD[:4], "talk131")])
+        found = list(make_renderer().stream(pictures, few, **options))
+        films.append(torch.cat([part.frames_T3HW for part in found]))
+        assert len(list(pictures)) == 4
+    assert torch.equal(films[0], films[1])
+    assert not torch.equal(films[0], films[2])
+    short = VideoClip(template.frames_T3HW[:3])
+    with pytest.raises(ValueError, match="template has 3 frames, the landmarks more; loop it"):
+        list(make_renderer().stream(iter([short]), iter([landmarks])))
 
 
 def saved(path, model, **config) -> None:

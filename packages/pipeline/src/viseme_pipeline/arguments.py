@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any, NoReturn, cast, get_args
 
 from viseme_motion.presets import PresetName
-from viseme_pipeline.systems import motion_systems
+from viseme_pipeline.dubbing_rules import TRAINING, check_wishes, dubbing_preset
+from viseme_pipeline.folder import MESH
+from viseme_pipeline.systems import chain_systems
 from viseme_pipeline.wishes import Wishes
 
 # A job that asked for these would end the run, or hold jobs of its own.
@@ -38,14 +40,36 @@ class ChainChoice:
     device: str | None
     system: str | None = None
     hearing: str | None = None
+    landmarks: str | None = None
+    autoencoder: str | None = None
 
     def __post_init__(self) -> None:
-        if self.pretrained is not None and (self.motion or self.pose_from):
-            raise ValueError("--pretrained names all stages; leave --motion and --pose-from out")
+        driving = self.motion or self.pose_from or self.landmarks
+        if self.pretrained is not None and driving:
+            raise ValueError(
+                "--pretrained names all stages; leave --motion, --pose-from and --landmarks out"
+            )
         if self.hearing is not None and self.motion is None:
             raise ValueError("--hearing is what the stage of --motion hears with; name that too")
         if self.pose_from is not None and self.motion is None:
             raise ValueError("--pose-from gives pose to the stage of --motion; name that one too")
+        if self.landmarks is not None:
+            self._check_dubbing()
+        elif self.autoencoder is not None:
+            raise ValueError(
+                "--autoencoder is what a renderer of --landmarks draws through; name these too"
+            )
+
+    def _check_dubbing(self) -> None:
+        if self.motion is not None:
+            raise ValueError("faces are driven by --motion or by --landmarks; give one of them")
+        if self.renderer in (None, MESH):
+            raise ValueError(
+                f"--landmarks needs a renderer that they drive, {self.renderer or 'none'} is "
+                f"given: name a TalkFormer stage by --renderer ({TRAINING})"
+            )
+        if self.preset is not None:
+            dubbing_preset(self.preset)
 
 
 class Parser(ArgumentParser):
@@ -67,7 +91,16 @@ def generate_parser() -> Parser:
             "examples:\n"
             "  viseme generate --audio voice.wav --image portrait.jpg --out talking.mp4\n"
             "  viseme generate --audio voice.wav --video clip.mp4 --out dubbed.mp4\n"
-            "  viseme generate --jobs jobs.jsonl     # one JSON object of options per line"
+            "  viseme generate --audio voice.wav --video clip.mp4 --out dubbed.mp4 \\\n"
+            "      --landmarks runs/joint/small --renderer runs/joint/small\n"
+            "  viseme generate --jobs jobs.jsonl     # one JSON object of options per line\n"
+            "\n"
+            "Faces are driven by motion, or by landmarks: --landmarks completes the lips and jaws\n"
+            "of a clip by the voice, --renderer, a TalkFormer stage, draws its lower face so.\n"
+            "`make train-joint` trains both, `make train-landmarks` and\n"
+            "`make train-render SYSTEM=talkformer` one each. Head and eyes stay the clip's own:\n"
+            "--lip, --eye, --global, --pose, --blink-rate, --leave-silence and --leave-lips are\n"
+            "refused with them. A portrait is dubbed as a clip that stands still."
         ),
     )
     what = parser.add_argument_group("what")
@@ -81,9 +114,10 @@ def generate_parser() -> Parser:
     stages = parser.add_argument_group("stages")
     stages.add_argument(
         "--system",
-        choices=motion_systems(),
-        help="system that makes the motion: of the weights that come with viseme, or as a check of "
-        "--motion; `viseme doctor` says of which there are any (default: the embedded ones)",
+        choices=chain_systems(),
+        help="system that drives the face: of the weights that come with viseme, or as a check of "
+        "--motion or --landmarks; `viseme doctor` says of which there are any (default: the "
+        "embedded ones)",
     )
     stages.add_argument("--motion", help="motion stage: file, checkpoint or folder of a run")
     stages.add_argument("--pose-from", help="FD2Talk stage that moves the head beside DisentTalk")
@@ -91,18 +125,27 @@ def generate_parser() -> Parser:
         "--hearing", help="folder of the speech model that --motion hears with, if it was moved"
     )
     stages.add_argument(
+        "--landmarks",
+        help="landmark stage, in place of motion: file, checkpoint or folder of a run; --renderer "
+        "is then a TalkFormer stage",
+    )
+    stages.add_argument(
         "--renderer", help="`mesh`, or a renderer's stage (default: that of --pretrained, or mesh)"
+    )
+    stages.add_argument(
+        "--autoencoder", help="autoencoder that --renderer draws through, if it was moved"
     )
     stages.add_argument("--pretrained", help="folder that save_pretrained wrote, with all stages")
     stages.add_argument(
         "--preset",
         choices=get_args(PresetName),
-        help="effort of the motion (default: as the weights say; fast with --motion)",
+        help="effort of the motion, or of drawing by landmarks, which has no `direct` (default: "
+        "as the weights say; fast with --motion and --landmarks)",
     )
     stages.add_argument("--device", help="where networks run: cpu, cuda, mps")
 
     look = parser.add_argument_group("how")
-    look.add_argument("--seed", type=int, help="another seed is another motion (default: 0)")
+    look.add_argument("--seed", type=int, help="another seed is another film (default: 0)")
     look.add_argument("--lip", type=float, metavar="GAIN", help="how far lips go (default: 1)")
     look.add_argument("--eye", type=float, metavar="GAIN", help="how far eyes and lids go")
     look.add_argument(
@@ -165,6 +208,8 @@ def to_task(given: Namespace) -> Task:
     asked = {field.name: getattr(given, field.name) for field in fields(Wishes)}
     wishes = Wishes(**{name: value for name, value in asked.items() if value is not None})
     choice = {field.name: getattr(given, field.name) for field in fields(ChainChoice)}
+    if given.landmarks is not None:
+        check_wishes(wishes)
     return Task(
         audio=given.audio,
         image=given.image,

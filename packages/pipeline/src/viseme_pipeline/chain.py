@@ -1,4 +1,4 @@
-"""Any motion stage with any renderer that takes motion.
+"""Any motion stage with any renderer that takes motion; or landmarks, with what they drive.
 
     face = TalkingFace.from_pretrained()
     film = face.generate("voice.wav", "portrait.jpg", out="talking.mp4")
@@ -12,32 +12,31 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from viseme_core.types import SAMPLES_PER_FRAME, AudioClip
-from viseme_data.prepare.ahead import ahead
-from viseme_face import MorphableModel
 from viseme_motion import MotionGenerator
 from viseme_motion.presets import PresetName
 from viseme_pipeline.default import default_folder
+from viseme_pipeline.device import checked_device
+from viseme_pipeline.drive import Drive, Image, Video
+from viseme_pipeline.dubbing_rules import check_files, dubbing_preset
 from viseme_pipeline.film import Film, check_target, replaced, write_film
 from viseme_pipeline.folder import StageFiles, read_folder, save_folder
-from viseme_pipeline.footage import open_footage
 from viseme_pipeline.marking import Marking, MarksChoice
+from viseme_pipeline.motion_drive import MotionDrive
 from viseme_pipeline.scene import Drawn, Scene
-from viseme_pipeline.still import open_still
-from viseme_pipeline.voice import Voice, as_tensors, open_voice
+from viseme_pipeline.voice import Voice, open_voice
 from viseme_pipeline.wishes import Wishes
 from viseme_render import FrameRenderer, MeshRenderer
 
 Audio = str | PathLike[str] | AudioClip
-Image = str | PathLike[str] | np.ndarray
-# Chunks that a thread may be ahead of the next: enough to even out, too few to fill memory.
-_AHEAD = 3
 logger = logging.getLogger(__name__)
 
 
@@ -45,8 +44,9 @@ class TalkingFace:
     """A voice and a face to a video.
 
     Args:
-        motion: What makes motion of sound.
-        renderer: What draws it; by default the mesh renderer.
+        motion: What makes motion of sound; or a drive, such as `LandmarkDrive(completer, renderer)`
+            of `viseme_pipeline.landmark_drive`, which dubs clips.
+        renderer: What draws motion; by default the mesh renderer.
         files: Where the stages were read from, for `save_pretrained`.
         preset: Preset to keep with them.
 
@@ -56,23 +56,47 @@ class TalkingFace:
 
     def __init__(
         self,
-        motion: MotionGenerator,
+        motion: MotionGenerator | Drive[Any],
         renderer: FrameRenderer | None = None,
         *,
         files: StageFiles | None = None,
         preset: PresetName = "fast",
     ) -> None:
-        self.motion = motion
-        self.renderer = renderer or MeshRenderer()
         self.files = files
         self.preset: PresetName = preset
-        known = MorphableModel.builtin().name
-        for what, stage in (("motion stage moves", motion), ("renderer draws", self.renderer)):
-            if stage.face_model != known:
-                raise ValueError(
-                    f"the {what} the face model {stage.face_model!r}, portraits are fitted with "
-                    f"{known!r}; give one that was trained on that"
-                )
+        if isinstance(motion, Drive):
+            if renderer is not None:
+                raise ValueError("a drive has a renderer of its own; leave `renderer` out")
+            self.drive: Drive[Any] = motion
+            return
+        blink_rate = None if files is None else files.blink_rate
+        self.drive = MotionDrive(
+            motion, renderer or MeshRenderer(), preset=preset, blink_rate=blink_rate
+        )
+
+    @property
+    def motion(self) -> MotionGenerator:
+        """What makes motion of sound.
+
+        Raises:
+            ValueError: If faces are driven by landmarks.
+        """
+        return self._moved.motion
+
+    @property
+    def renderer(self) -> FrameRenderer:
+        """What draws motion.
+
+        Raises:
+            ValueError: If faces are driven by landmarks.
+        """
+        return self._moved.renderer
+
+    @property
+    def _moved(self) -> MotionDrive:
+        if isinstance(self.drive, MotionDrive):
+            return self.drive
+        raise ValueError("this chain is driven by landmarks and makes no motion; see its `drive`")
 
     @classmethod
     def from_stages(
@@ -82,13 +106,24 @@ class TalkingFace:
 
         Args:
             files: Where they are.
-            preset: How motion is sampled.
+            preset: How motion, or what landmarks drive, is sampled.
             device: Where networks run; by default on a GPU if there is one.
 
         Raises:
             ValueError: If a file is damaged, or holds another stage.
         """
+        check_files(files)
         device = checked_device(device)
+        if files.motion is None:
+            # Brings diffusers' networks along, which motion has no use for.
+            drive = import_module("viseme_pipeline.landmark_drive").LandmarkDrive.from_files(
+                files.landmarks,
+                files.renderer,
+                autoencoder=files.autoencoder,
+                preset=dubbing_preset(preset),
+                device=device,
+            )
+            return cls(drive, files=files, preset=preset)
         motion = MotionGenerator.from_checkpoint(
             files.motion,
             pose_from=files.pose,
@@ -117,7 +152,7 @@ class TalkingFace:
 
         Args:
             folder: What `save_pretrained` wrote.
-            preset: How motion is sampled; by default as the folder says.
+            preset: How it is sampled; by default as the folder says.
             device: Where networks run; by default on a GPU if there is one.
 
         Raises:
@@ -151,7 +186,7 @@ class TalkingFace:
         audio: Audio,
         image: Image | None = None,
         *,
-        video: str | PathLike[str] | None = None,
+        video: Video | None = None,
         out: str | PathLike[str],
         wishes: Wishes | None = None,
         marks: MarksChoice = None,
@@ -178,6 +213,7 @@ class TalkingFace:
         """
         started = time.perf_counter()
         wishes = wishes or Wishes()
+        self.drive.check(wishes)
         path = check_target(out, overwrite=overwrite)
         marking = Marking(marks, wishes.label)
         marking.check_key()
@@ -193,7 +229,8 @@ class TalkingFace:
             done = 0
             for done in write_film(draft, chunks, voice, scene.size, crf=wishes.crf):
                 on_frames(done, voice.num_frames)
-            marking.sign(draft, self._facts(wishes), title=path.name)
+            facts = {**self.drive.facts(), "seed": str(wishes.seed)}
+            marking.sign(draft, facts, title=path.name)
         return Film(
             path=path,
             num_frames=done,
@@ -206,7 +243,7 @@ class TalkingFace:
         audio: Audio,
         image: Image | None = None,
         *,
-        video: str | PathLike[str] | None = None,
+        video: Video | None = None,
         wishes: Wishes | None = None,
         marks: MarksChoice = None,
     ) -> Iterator[np.ndarray]:
@@ -220,6 +257,7 @@ class TalkingFace:
             marks: Which marks they carry.
         """
         wishes = wishes or Wishes()
+        self.drive.check(wishes)
         # First: without marks nothing is begun.
         marking = Marking(marks, wishes.label)
         voice = open_voice(audio)
@@ -234,61 +272,22 @@ class TalkingFace:
     def _scene(
         self,
         image: Image | None,
-        video: str | PathLike[str] | None,
+        video: Video | None,
         voice: Voice,
         wishes: Wishes,
     ) -> Iterator[Scene]:
         if (image is None) == (video is None):
             raise ValueError("give a portrait (--image) or a clip (--video), one of them")
-        if image is not None:
-            yield open_still(image, wishes)
-        elif video is not None:
-            with open_footage(video, wishes, num_frames=voice.num_frames) as scene:
-                yield scene
+        with self.drive.open(image, video, wishes, voice.num_frames) as scene:
+            yield scene
 
     @contextmanager
     def _frames(
         self, voice: Voice, scene: Scene, wishes: Wishes, marking: Marking
     ) -> Iterator[Iterator[np.ndarray]]:
         marking.check(scene.size)
-        told = scene.told
-        # A clip's eyes blink as they did.
-        blinks = None if self.files is None or "clip" in told else self.files.blink_rate
-        motion = self.motion.stream(
-            as_tensors(voice.pieces()),
-            seed=wishes.seed,
-            control=wishes.control_for(blinks),
-            **told,
-        )
-        with (
-            ahead(motion, _AHEAD) as parts,
-            ahead(scene.draw(self.renderer, parts), _AHEAD) as drawn,
-        ):
+        with self.drive.draw(voice, scene, wishes) as drawn:
             yield _finished(scene, drawn, marking)
-
-    def _facts(self, wishes: Wishes) -> dict[str, str]:
-        return {
-            "motion": self.motion.config.system,
-            "renderer": type(self.renderer).__name__,
-            "preset": self.preset,
-            "seed": str(wishes.seed),
-        }
-
-
-def checked_device(name: str | None) -> str:
-    """Return a device that is there, by default the fastest.
-
-    Raises:
-        ValueError: If it is not there.
-    """
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"--device {name!r} cannot be used here ({reason}); try cpu") from error
-    return name
 
 
 def _finished(scene: Scene, drawn: Iterator[Drawn], marking: Marking) -> Iterator[np.ndarray]:

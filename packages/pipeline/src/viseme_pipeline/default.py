@@ -7,7 +7,6 @@ One more is added by `viseme ship packages/pipeline/src/viseme_pipeline/assets/N
 
 from pathlib import Path
 
-from viseme_core.checkpoint import read_header
 from viseme_pipeline.folder import INDEX, read_folder
 
 FOLDER = Path(__file__).parent / "assets" / "default"
@@ -29,7 +28,7 @@ def default_folder() -> Path:
 
 
 def embedded_folders() -> dict[str, Path]:
-    """Return the embedded chains by the system of their motion; of two, the default is named."""
+    """Return the embedded chains by their system; of two, the default is named."""
     others = sorted(file.parent for file in FOLDER.parent.glob(f"*/{INDEX}"))
     found: dict[str, Path] = {}
     for folder in sorted(others, key=lambda folder: folder != FOLDER):
@@ -38,13 +37,12 @@ def embedded_folders() -> dict[str, Path]:
 
 
 def system_of(folder: Path) -> str:
-    """Return which system makes the motion of a chain.
+    """Return which system drives the faces of a chain.
 
     Args:
         folder: What `save_pretrained` wrote.
     """
-    files, _ = read_folder(folder)
-    return read_header(files.motion, stage="motion").system
+    return read_folder(folder)[0].system
 
 
 def describe(folder: Path) -> str:

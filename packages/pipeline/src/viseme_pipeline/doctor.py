@@ -11,13 +11,14 @@ import torch
 
 from viseme_eval.networks.registry import weights_table
 from viseme_pipeline.arguments import Parser
-from viseme_pipeline.default import default_folder, describe, embedded_folders
+from viseme_pipeline.default import default_folder, describe, embedded_folders, system_of
 from viseme_pipeline.demo import PORTRAIT, VOICE
+from viseme_pipeline.dubbing_rules import SYSTEM, TRAINING
 from viseme_pipeline.marks.keys import KEY_VARIABLE, load_signing_key, local_key_path
 from viseme_pipeline.systems import (
     StageName,
-    has_landmarks,
     motion_systems,
+    pair_trained_here,
     render_systems,
     trained_here,
 )
@@ -102,10 +103,10 @@ def system_findings() -> list[Finding]:
     ]
     found.append(Finding(what="mesh, renderer", note="needs no weights: --renderer mesh"))
     for system, takes_motion in render_systems().items():
-        option = "--renderer" if takes_motion else ""
-        found.append(_trained("render", system, option=option))
-    if has_landmarks():
-        found.append(_trained("landmarks", "", option=""))
+        other = "--landmarks RUN --renderer" if system == SYSTEM else ""
+        found.append(_trained("render", system, option="--renderer" if takes_motion else other))
+    found.append(_trained("landmarks", "", option="--renderer RUN --landmarks"))
+    found.append(_dubbing(SYSTEM in embedded))
     return found
 
 
@@ -172,15 +173,13 @@ def _weights() -> Finding:
     """Read the embedded default as a film would."""
     try:
         folder = default_folder()
-        chain = import_module("viseme_pipeline.chain").TalkingFace.from_pretrained(
-            folder, device="cpu"
-        )
+        import_module("viseme_pipeline.chain").TalkingFace.from_pretrained(folder, device="cpu")
     except (ValueError, ImportError) as error:
         return Finding(what="embedded default", missing=str(error))
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    system = chain.motion.config.system
     return Finding(
-        what="embedded default", note=f"{system}, {size / 1e6:.1f} MB. {describe(folder)}"
+        what="embedded default",
+        note=f"{system_of(folder)}, {size / 1e6:.1f} MB. {describe(folder)}",
     )
 
 
@@ -200,12 +199,28 @@ def _signing_key() -> Finding:
 def _trained(stage: StageName, system: str, *, option: str) -> Finding:
     """Say whether weights of a system were trained here, and how they are named or made."""
     what = f"{system}, {stage}".lstrip(", ")
-    use = f"`viseme generate {option} RUN`" if option else "not for `viseme generate` yet"
+    use = f"`viseme generate {option} %s`" if option else "not for `viseme generate` yet"
     run = trained_here(stage, system)
     if run is not None:
-        return Finding(what=what, note=f"trained here: {use.replace('RUN', str(run))}")
+        return Finding(what=what, note=f"trained here: {use.replace('%s', str(run))}")
     command = f"make train-{stage} SYSTEM={system}".removesuffix(" SYSTEM=")
-    return Finding(what=what, missing=f"no weights are shipped; `{command}` trains some", note=use)
+    return Finding(
+        what=what,
+        missing=f"no weights are shipped; `{command}` trains some",
+        note=use.replace("%s", "RUN"),
+    )
+
+
+def _dubbing(is_embedded: bool) -> Finding:
+    """Say whether a clip can be dubbed by landmarks with weights that are here."""
+    what = "dubbing by landmarks"
+    if is_embedded:
+        return Finding(what=what, note=f"comes with viseme: --system {SYSTEM}")
+    pair = pair_trained_here()
+    if pair is None:
+        return Finding(what=what, missing=f"needs landmarks and {SYSTEM}; {TRAINING}")
+    use = f"`viseme generate --video CLIP --landmarks {pair[0]} --renderer {pair[1]}`"
+    return Finding(what=what, note=f"trained here: {use}")
 
 
 def _importable(what: str, module: str, command: str) -> Finding:

@@ -10,6 +10,7 @@ import torch
 
 from viseme_core.checkpoint import StageHeader, load_stage, read_header, save_stage
 from viseme_motion.presets import PresetName
+from viseme_pipeline.folder_autoencoder import take_autoencoder
 
 INDEX = "viseme.json"
 FORMAT = "viseme-chain"
@@ -17,30 +18,51 @@ VERSION = 1
 MESH = "mesh"
 HEARING = "hearing"
 _SPEECH_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
-Role = Literal["motion", "pose", "renderer"]
+Role = Literal["motion", "pose", "landmarks", "renderer"]
 # Stage that a file of each role must hold.
-_STAGES: dict[Role, str] = {"motion": "motion", "pose": "motion", "renderer": "render"}
+_STAGES: dict[Role, str] = {
+    "motion": "motion",
+    "pose": "motion",
+    "landmarks": "landmarks",
+    "renderer": "render",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageFiles:
     """Where the stages of a chain come from."""
 
-    motion: Path
+    motion: Path | None = None
     """Stage file, checkpoint or folder of the motion."""
+    landmarks: Path | None = None
+    """Landmark completion, in place of motion; what it drives is `renderer`."""
     pose: Path | None = None
     """FD2Talk, for pose beside a system that makes none."""
     renderer: Path | None = None
     """Stage of a renderer with weights; None is the mesh renderer."""
     hearing: Path | None = None
     """Folder of the speech model that the motion hears with, if not where it lay in training."""
+    autoencoder: Path | None = None
+    """Autoencoder of a renderer that landmarks drive, if not where it lay in training."""
     blink_rate: float | None = None
     """Blinks per second of films from a portrait, for motion that makes none itself."""
 
+    def __post_init__(self) -> None:
+        if (self.motion is None) == (self.landmarks is None):
+            raise ValueError("a chain has a stage of motion or one of landmarks, one of them")
+        if self.landmarks is not None and self.renderer is None:
+            raise ValueError("a chain of landmarks names the renderer that they drive")
+
+    @property
+    def system(self) -> str:
+        """The system that makes motion, or what landmarks drive, as its file says."""
+        role = "renderer" if self.motion is None else "motion"
+        return read_header(dict(self.items())[role], stage=_STAGES[role]).system
+
     def items(self) -> list[tuple[Role, Path]]:
         """Return the roles that have a file."""
-        found = {"motion": self.motion, "pose": self.pose, "renderer": self.renderer}
-        return [(cast(Role, role), path) for role, path in found.items() if path is not None]
+        found: dict[Role, Path | None] = {role: getattr(self, role) for role in _STAGES}
+        return [(role, path) for role, path in found.items() if path is not None]
 
 
 def save_folder(
@@ -56,7 +78,7 @@ def save_folder(
     Args:
         folder: Where to; it is made.
         files: The stages.
-        preset: How the motion stage is sampled unless asked otherwise.
+        preset: How it is sampled unless asked otherwise.
         half: Whether weights are kept in 16 bits, at half the size.
         card: What says where the weights come from; copied as `card.md`.
     """
@@ -65,12 +87,12 @@ def save_folder(
     hearing = _speech_model(files)
     for role, path in files.items():
         found = load_stage(path, stage=_STAGES[role])
+        header = found.header if hearing is None else _heard_here(found.header)
+        if files.landmarks is not None and role == "renderer":
+            header = take_autoencoder(found, files.autoencoder, folder)
         stages[role] = f"{role}.safetensors"
         save_stage(
-            folder / stages[role],
-            found.tensors,
-            found.header if hearing is None else _heard_here(found.header),
-            dtype=torch.float16 if half else None,
+            folder / stages[role], found.tensors, header, dtype=torch.float16 if half else None
         )
     index: dict[str, Any] = {
         "format": FORMAT,
@@ -106,10 +128,10 @@ def read_folder(folder: Path) -> tuple[StageFiles, PresetName]:
         del stages["renderer"]
     files = {role: folder / str(name) for role, name in stages.items()}
     unknown = sorted(set(files) - set(_STAGES))
-    if unknown or "motion" not in files:
+    if unknown or ("motion" in files) == ("landmarks" in files):
         raise ValueError(
-            f"{folder / INDEX} must name a motion stage and may name {sorted(_STAGES)}, got "
-            f"{sorted(stages)}; save the chain again with this viseme"
+            f"{folder / INDEX} must name a motion stage, or one of landmarks, and may name "
+            f"{sorted(_STAGES)}, got {sorted(stages)}; save the chain again with this viseme"
         )
     for path in files.values():
         if not path.is_file():
@@ -133,6 +155,8 @@ def _speech_model(files: StageFiles) -> Path | None:
         ValueError: If it lies in one that holds its weights in another form.
     """
     found = files.hearing
+    if files.motion is None:
+        return None
     if found is None:
         path = (read_header(files.motion, stage="motion").audio or {}).get("path")
         found = None if not path else Path(str(path)).expanduser()

@@ -17,6 +17,8 @@ from viseme_pipeline.make_films import describe, make_film
 from viseme_pipeline.mistakes import is_mendable, sentence
 from viseme_pipeline.stages import load_chain
 
+# Options of a chain that name weights.
+_WEIGHTS = ("motion", "pose_from", "landmarks", "renderer", "hearing", "autoencoder")
 logger = logging.getLogger(__name__)
 
 
@@ -122,9 +124,10 @@ def _fingerprint(task: Task) -> str:
         file = Path(facts[name] or "")
         if file.is_file():
             facts[f"{name} stat"] = (file.stat().st_size, file.stat().st_mtime_ns)
-    for name in ("motion", "pose_from", "renderer", "pretrained", "hearing"):
+    driven = task.chain.motion or task.chain.landmarks
+    for name in (*_WEIGHTS, "pretrained"):
         given = getattr(task.chain, name)
-        if name == "pretrained" and given is None and task.chain.motion is None:
+        if name == "pretrained" and given is None and driven is None:
             given = default_folder()
         # Weights that were trained anew make another film.
         facts[f"{name} stat"] = [] if given in (None, MESH) else _stats(Path(given))

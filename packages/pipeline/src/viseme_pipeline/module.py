@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,12 @@ from viseme_core.train.loader import EVALUATION
 from viseme_core.train.module import StageModule
 from viseme_core.train.optim import OptimConfig
 from viseme_core.train.resume import check_fits
-from viseme_core.train.systems import stored_config
-from viseme_landmarks import config as landmarks_config
-from viseme_landmarks.build import header_of
 from viseme_landmarks.datamodule import face_moments
 from viseme_landmarks.monitor import distances, mouth_width, opening_scores
 from viseme_pipeline.fit.judge import pair_scores
 from viseme_pipeline.joint import STAGE, JointConfig, build_joint
-from viseme_render import config as render_config
+from viseme_pipeline.joint_files import LANDMARKS, RENDER, stage_headers
 from viseme_render.talkformer.judge import TalkFormerJudge
-
-LANDMARKS, RENDER = landmarks_config.STAGE, render_config.STAGE
 
 
 class JointModule(StageModule):
@@ -60,19 +54,7 @@ class JointModule(StageModule):
 
     def stage_headers(self) -> dict[str, StageHeader]:
         """Return what the files of each stage say, as if it had been trained alone."""
-        named = replace(
-            self.config.talkformer, autoencoder_name=self.model.renderer.autoencoder_name
-        )
-        render = render_config.RenderConfig(system="talkformer", talkformer=named)
-        return {
-            LANDMARKS: header_of(self.config.landmarks),
-            RENDER: StageHeader(
-                stage=RENDER,
-                system="talkformer",
-                config=stored_config(render),
-                layout=landmarks_config.LAYOUT,
-            ),
-        }
+        return stage_headers(self.config, self.model.renderer.autoencoder_name)
 
     def stage_models(self) -> dict[str, nn.Module]:
         """Return the model of each stage."""

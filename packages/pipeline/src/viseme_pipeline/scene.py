@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
-from viseme_core.types import Motion
+from viseme_core.types import CropBox, Motion
+from viseme_data.crop import warp
 from viseme_pipeline.paste import Paster
 from viseme_pipeline.wishes import Wishes
 from viseme_render import FrameRenderer
@@ -31,7 +33,7 @@ class Drawn(NamedTuple):
     """How far each face covers its picture, in [0, 1], float32 (h, w); None is everywhere."""
 
 
-class Scene(ABC):
+class Scene:
     """One face and the pictures around it.
 
     Args:
@@ -49,6 +51,15 @@ class Scene(ABC):
         width, height = self.size
         return max(1, min(_MAX_CHUNK, _CHUNK_BYTES // (3 * width * height)))
 
+    def compose(self, drawn: Drawn) -> np.ndarray:
+        """Return whole frames, uint8 RGB (T, H, W, 3)."""
+        each = zip(drawn.pictures, drawn.crops, drawn.shares, strict=True)
+        return np.stack([self.paste(*one) for one in each])
+
+
+class MovedScene(Scene, ABC):
+    """A face that a renderer draws as motion says."""
+
     @property
     @abstractmethod
     def told(self) -> dict[str, Any]:
@@ -62,11 +73,6 @@ class Scene(ABC):
             renderer: What draws it.
             motion: Its motion in parts of any length.
         """
-
-    def compose(self, drawn: Drawn) -> np.ndarray:
-        """Return whole frames, uint8 RGB (T, H, W, 3)."""
-        each = zip(drawn.pictures, drawn.crops, drawn.shares, strict=True)
-        return np.stack([self.paste(*one) for one in each])
 
 
 def film_size(width: int, height: int, wishes: Wishes) -> tuple[int, int]:
@@ -94,6 +100,18 @@ def fitted(picture_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if picture_HW3.shape[0] - height in (0, 1) and picture_HW3.shape[1] - width in (0, 1):
         return np.ascontiguousarray(picture_HW3[:height, :width])
     return cv2.resize(picture_HW3, size, None, 0, 0, cv2.INTER_AREA)
+
+
+def cut_out(picture_HW3: np.ndarray, crop: CropBox, side: int) -> Tensor:
+    """Return the crop of a picture as renderers take it, float32 (3, side, side) in [-1, 1].
+
+    Args:
+        picture_HW3: uint8 RGB.
+        crop: Where it lies.
+        side: Its side in pixels.
+    """
+    frame_HW3 = torch.from_numpy(warp(picture_HW3, crop, side))
+    return frame_HW3.permute(2, 0, 1).float() / 127.5 - 1
 
 
 def to_bytes(frames_T3HW: Tensor) -> np.ndarray:

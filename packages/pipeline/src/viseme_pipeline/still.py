@@ -17,7 +17,7 @@ from viseme_data.stills import read_image
 from viseme_data.track import FaceTracker, TrackerConfig
 from viseme_pipeline.context import draw_stream
 from viseme_pipeline.paste import Paster
-from viseme_pipeline.scene import Drawn, Scene, film_size, fitted, to_bytes
+from viseme_pipeline.scene import Drawn, MovedScene, film_size, fitted, to_bytes
 from viseme_pipeline.wishes import Wishes
 from viseme_render import FrameRenderer
 
@@ -28,7 +28,7 @@ _ANIMATED = ("GIF", "PNG", "WEBP")
 logger = logging.getLogger(__name__)
 
 
-class Still(Scene):
+class Still(MovedScene):
     """One face of a picture, which stays as it is around it.
 
     Args:
@@ -40,7 +40,7 @@ class Still(Scene):
         height, width = picture_HW3.shape[:2]
         side = reference.frame_3HW.shape[-1]
         super().__init__((width, height), Paster(reference.crop, (width, height), side))
-        self._picture_HW3 = picture_HW3
+        self.picture_HW3 = picture_HW3
         self.reference = reference
 
     @property
@@ -49,10 +49,10 @@ class Still(Scene):
         return {"reference": self.reference}
 
     def draw(self, renderer: FrameRenderer, motion: Iterator[Motion]) -> Iterator[Drawn]:
-        """Yield the portrait in motion; see `Scene`."""
+        """Yield the portrait in motion; see `MovedScene`."""
         for frames_T3HW in draw_stream(renderer, self.reference, motion, self.chunk):
             count = len(frames_T3HW)
-            yield Drawn(to_bytes(frames_T3HW), [self._picture_HW3] * count, [None] * count)
+            yield Drawn(to_bytes(frames_T3HW), [self.picture_HW3] * count, [None] * count)
 
 
 def open_still(image: str | PathLike[str] | np.ndarray, wishes: Wishes) -> Still:

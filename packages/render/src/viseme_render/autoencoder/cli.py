@@ -7,22 +7,19 @@ python -m viseme_render.autoencoder import kl-f4.ckpt kl-f4.safetensors --data p
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import torch
 from jsonargparse import auto_cli
 
-from viseme_core.checkpoint import StageHeader, save_stage
-from viseme_core.config import to_plain
 from viseme_core.train.cli import StageCLI
 from viseme_core.train.refusal import is_mendable, refuse
 from viseme_data.windows import to_float_frames
-from viseme_render.autoencoder.config import STAGE, AutoencoderTrainingConfig
 from viseme_render.autoencoder.datamodule import PictureDataModule
 from viseme_render.autoencoder.module import AutoencoderModule
 from viseme_render.autoencoder.net import Autoencoder
+from viseme_render.autoencoder.saving import save_autoencoder
 from viseme_render.datamodule import RenderDataConfig, resized
 
 _PICTURES, _SIZE = 64, 256
@@ -46,13 +43,8 @@ def import_weights(
     autoencoder = Autoencoder.from_checkpoint(source, scale_factor=given)
     if data is not None:
         autoencoder.set_scale(_deviation(autoencoder, data))
-    scale = float(autoencoder.scale_factor)
-    net = replace(autoencoder.config, scale_factor=scale)
-    header = StageHeader(
-        stage=STAGE, system=net.kind, config=to_plain(AutoencoderTrainingConfig(net=net))
-    )
-    tensors = {f"{STAGE}.{name}": value for name, value in autoencoder.state_dict().items()}
-    save_stage(out, tensors, header)
+    save_autoencoder(autoencoder, out)
+    net, scale = autoencoder.config, float(autoencoder.scale_factor)
     print(
         f"wrote {out}: {net.kind}, factor {net.factor}, {net.latent_channels} channels, {scale:.5f}"
     )

@@ -46,6 +46,34 @@ def smoothed(pictures_THW: Tensor, sigma_px: float) -> Tensor:
     return found[:, 0]
 
 
+def laid_over(crops_T3HW: Tensor, drawn_T3HW: Tensor, zoom: float) -> Tensor:
+    """Return crops with what was drawn of their middle in its place, with a hard edge.
+
+    Args:
+        crops_T3HW: Crops of the template.
+        drawn_T3HW: Their middle, drawn anew in any size.
+        zoom: How much of a crop was drawn, as `framed`.
+    """
+    part = _middle(crops_T3HW.shape[-1], zoom)
+    found = crops_T3HW.clone()
+    found[..., part, part] = resized(drawn_T3HW, part.stop - part.start)
+    return found
+
+
+def crop_share(points_TK2: Tensor, side: int, zoom: float) -> Tensor:
+    """Return how far each pixel of a crop belongs to the lower face, (T, side, side) in [0, 1].
+
+    Args:
+        points_TK2: Landmarks in [0, 1] of what was drawn.
+        side: Side of the crop in pixels.
+        zoom: How much of it was drawn.
+    """
+    part = _middle(side, zoom)
+    share_THW = points_TK2.new_zeros(len(points_TK2), side, side)
+    share_THW[:, part, part] = lower_face_mask(points_TK2, part.stop - part.start).to(points_TK2)
+    return share_THW
+
+
 def blended(
     crops_T3HW: Tensor, drawn_T3HW: Tensor, points_TK2: Tensor, zoom: float, *, is_soft: bool = True
 ) -> Tensor:
@@ -58,13 +86,14 @@ def blended(
         zoom: How much of a crop was drawn, as `framed`.
         is_soft: Off, all that was drawn is laid over, with a hard edge.
     """
-    side = crops_T3HW.shape[-1]
+    over_T3HW = laid_over(crops_T3HW, drawn_T3HW, zoom)
+    if not is_soft:
+        return over_T3HW
+    share_THW = crop_share(points_TK2, crops_T3HW.shape[-1], zoom).to(over_T3HW)
+    return torch.lerp(crops_T3HW, over_T3HW, share_THW[:, None])
+
+
+def _middle(side: int, zoom: float) -> slice:
+    """Return which rows, and columns, of a crop are drawn."""
     inside = window_side(side, zoom)
-    part = slice((side - inside) // 2, (side + inside) // 2)
-    over = resized(drawn_T3HW, inside)
-    found = crops_T3HW.clone()
-    if is_soft:
-        share_THW = lower_face_mask(points_TK2, inside).to(over)
-        over = torch.lerp(crops_T3HW[..., part, part], over, share_THW[:, None])
-    found[..., part, part] = over
-    return found
+    return slice((side - inside) // 2, (side + inside) // 2)

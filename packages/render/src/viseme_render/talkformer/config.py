@@ -1,6 +1,7 @@
 """Settings of TalkFormer: the network, what it is told, and how it is trained and sampled."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from viseme_core.diffusion import DiffusionConfig, SamplerConfig
 
@@ -8,6 +9,10 @@ FACTOR = 4
 """Pixels to a side that become one place of a latent."""
 PIXEL = "pixel"
 """Name of the autoencoder that is none: 4 x 4 pixels packed into channels."""
+
+PresetName = Literal["fast", "balanced", "paper"]
+"""How films are drawn. `paper`: the steps that the model's config says. `balanced`: 50 of DDIM,
+`fast`: 10, and never more than the config's."""
 
 
 @dataclass(frozen=True, kw_only=True)

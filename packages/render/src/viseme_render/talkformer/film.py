@@ -15,6 +15,8 @@ from viseme_render.talkformer.model import MOTION_FRAMES, TalkFormerModel
 _EVALUATION = -1
 FAST_STEPS = 10
 """Steps of the preset `fast`."""
+BALANCED_STEPS = 50
+"""Steps of the preset `balanced`: a quarter of the paper's."""
 
 
 class FilmPainter:

@@ -5,10 +5,10 @@ clips = renderer(looped(template, landmarks.num_frames), landmarks)
 frames = torch.cat(list(clips))  # (T, 3, H, W) in [-1, 1]
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from os import PathLike
-from typing import Literal, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -17,14 +17,23 @@ from viseme_core.diffusion import SamplerConfig
 from viseme_core.types import Landmarks, VideoClip
 from viseme_face.layouts import select
 from viseme_render.renderer import default_device
-from viseme_render.talkformer.blend import blended
+from viseme_render.talkformer.blend import blended, crop_share, laid_over
 from viseme_render.talkformer.build import load_talkformer
-from viseme_render.talkformer.film import FAST_STEPS, FilmPainter
+from viseme_render.talkformer.config import PresetName
+from viseme_render.talkformer.film import BALANCED_STEPS, FAST_STEPS, FilmPainter
 from viseme_render.talkformer.framing import framed, framed_points
 from viseme_render.talkformer.model import TalkFormerModel
 
-PresetName = Literal["paper", "fast"]
-"""`paper`: the steps that the model's config says. `fast`: 10 of DDIM."""
+_STEPS: dict[PresetName, int] = {"fast": FAST_STEPS, "balanced": BALANCED_STEPS}
+
+
+class Redrawn(NamedTuple):
+    """Crops whose middle was drawn anew, and how far they are to be laid over the template."""
+
+    frames_T3HW: Tensor
+    """The template's crops with all that was drawn in its place, float32 RGB in [-1, 1]."""
+    share_THW: Tensor
+    """1 on the lower face, 0 away from it, soft between."""
 
 
 class TalkFormerRenderer:
@@ -105,17 +114,61 @@ class TalkFormerRenderer:
             ValueError: If landmarks are of a layout without the 131 points, crops are not square or
                 change their size, or the template ends before the landmarks do.
         """
-        points_TK2 = select(landmarks, "talk131").points_TKD[..., :2]
-        return self._frames(template, points_TK2, reference_3HW)
+        # Refuses another layout at once, not with the first frame.
+        points = Landmarks(select(landmarks, "talk131").points_TKD, "talk131")
+        wanted = _Template(template, landmarks.num_frames)
+        return (
+            blended(
+                part.crops_T3HW, part.drawn_T3HW, part.points_TK2, self._zoom, is_soft=self.is_soft
+            )
+            for part in self._drawn(wanted, [points], reference_3HW, self.seed)
+        )
 
-    def _frames(
-        self, template: Iterator[VideoClip], points_TK2: Tensor, reference_3HW: Tensor | None
-    ) -> Iterator[Tensor]:
+    def stream(
+        self,
+        template: Iterator[VideoClip],
+        landmarks: Iterable[Landmarks],
+        *,
+        reference_3HW: Tensor | None = None,
+        seed: int | None = None,
+    ) -> Iterator[Redrawn]:
+        """Yield the film's lower faces while landmarks arrive, for whoever lays them over pictures.
+
+        Laid over the template's crops by their shares they are what a call yields. How landmarks
+        are cut into parts changes nothing; the template is asked for no more frames than there are
+        landmarks for.
+
+        Args:
+            template: As in a call.
+            landmarks: Parts of any length, in the order of the film.
+            reference_3HW: As in a call.
+            seed: Another seed than the renderer's.
+
+        Raises:
+            ValueError: As in a call.
+        """
+        seed = self.seed if seed is None else seed
+        for part in self._drawn(_Template(template), landmarks, reference_3HW, seed):
+            yield Redrawn(
+                laid_over(part.crops_T3HW, part.drawn_T3HW, self._zoom),
+                crop_share(part.points_TK2, part.crops_T3HW.shape[-1], self._zoom),
+            )
+
+    @property
+    def _zoom(self) -> float:
+        return self.model.config.zoom
+
+    def _drawn(
+        self,
+        template: "_Template",
+        landmarks: Iterable[Landmarks],
+        reference_3HW: Tensor | None,
+        seed: int,
+    ) -> Iterator["_Part"]:
         config = self.model.config
         painter: FilmPainter | None = None
-        done = 0
-        for crops_T3HW in _windows(template, len(points_TK2), config.window):
-            crops_T3HW = crops_T3HW.to(self.device, torch.float32)
+        for points_TK2 in _windows(landmarks, config.window):
+            crops_T3HW = template.take(len(points_TK2)).to(self.device, torch.float32)
             if painter is None:
                 seen = crops_T3HW[0] if reference_3HW is None else reference_3HW
                 seen_13HW = seen.to(self.device, torch.float32)[None]
@@ -123,16 +176,13 @@ class TalkFormerRenderer:
                     self.model,
                     framed(seen_13HW, config.size, config.zoom),
                     sampler=self.sampler,
-                    seed=self.seed,
+                    seed=seed,
                 )
-            part_TK2 = points_TK2[done : done + len(crops_T3HW)].to(crops_T3HW)
-            done += len(crops_T3HW)
-            part_TK2 = framed_points(part_TK2, crops_T3HW.shape[-1], config.zoom)
+            points_TK2 = points_TK2.to(crops_T3HW)
+            points_TK2 = framed_points(points_TK2, crops_T3HW.shape[-1], config.zoom)
             pictures_T3HW = framed(crops_T3HW, config.size, config.zoom)
-            drawn_T3HW = painter(pictures_T3HW[None], part_TK2[None])[0]
-            yield blended(
-                crops_T3HW, drawn_T3HW.clamp(-1, 1), part_TK2, config.zoom, is_soft=self.is_soft
-            )
+            drawn_T3HW = painter(pictures_T3HW[None], points_TK2[None])[0]
+            yield _Part(crops_T3HW, drawn_T3HW.clamp(-1, 1), points_TK2)
 
 
 def sampler_of(preset: PresetName | SamplerConfig, trained: SamplerConfig) -> SamplerConfig:
@@ -153,28 +203,65 @@ def sampler_of(preset: PresetName | SamplerConfig, trained: SamplerConfig) -> Sa
         )
     if preset == "paper":
         return trained
-    return replace(trained, solver="ddim", eta=0.0, num_steps=min(FAST_STEPS, trained.num_steps))
+    steps = min(_STEPS[preset], trained.num_steps)
+    return replace(trained, solver="ddim", eta=0.0, num_steps=steps)
 
 
-def _windows(template: Iterator[VideoClip], num_frames: int, window: int) -> Iterator[Tensor]:
-    """Yield the template's frames (T, 3, H, W) in windows of one length; the last may be shorter.
+class _Part(NamedTuple):
+    """A window of a film."""
 
-    Raises:
-        ValueError: If it ends too soon.
+    crops_T3HW: Tensor
+    """The template's."""
+    drawn_T3HW: Tensor
+    """Their middle, drawn anew in the network's size."""
+    points_TK2: Tensor
+    """Landmarks in [0, 1] of what was drawn."""
+
+
+class _Template:
+    """The frames of a template, taken in order.
+
+    Args:
+        clips: Its pieces.
+        wanted: How many frames will be asked for, if that is known.
     """
-    kept: list[Tensor] = []
-    held, given = 0, 0
-    while given < num_frames:
-        wanted = min(window, num_frames - given)
-        while held < wanted:
-            clip = next(template, None)
+
+    def __init__(self, clips: Iterator[VideoClip], wanted: int | None = None) -> None:
+        self._clips = clips
+        self._wanted = wanted
+        self._kept: list[Tensor] = []
+        self._held = self._given = 0
+
+    def take(self, count: int) -> Tensor:
+        """Return the next frames, (count, 3, H, W).
+
+        Raises:
+            ValueError: If there are no more.
+        """
+        while self._held < count:
+            clip = next(self._clips, None)
             if clip is None:
+                wanted = self._wanted or "more"
                 raise ValueError(
-                    f"the template has {given + held} frames, the landmarks {num_frames}; loop it: "
-                    f"renderer(looped(template, {num_frames}), landmarks)"
+                    f"the template has {self._given + self._held} frames, the landmarks {wanted}; "
+                    f"loop it: looped(template, number of landmarks)"
                 )
-            kept.append(clip.frames_T3HW)
-            held += clip.num_frames
-        frames_T3HW = torch.cat(kept)
-        yield frames_T3HW[:wanted]
-        kept, held, given = [frames_T3HW[wanted:]], held - wanted, given + wanted
+            self._kept.append(clip.frames_T3HW)
+            self._held += clip.num_frames
+        frames_T3HW = torch.cat(self._kept)
+        self._kept, self._held = [frames_T3HW[count:]], self._held - count
+        self._given += count
+        return frames_T3HW[:count]
+
+
+def _windows(landmarks: Iterable[Landmarks], window: int) -> Iterator[Tensor]:
+    """Yield landmarks `talk131` (T, 131, 2) in windows of one length; the last may be shorter."""
+    held_TK2: Tensor | None = None
+    for part in landmarks:
+        points_TK2 = select(part, "talk131").points_TKD[..., :2]
+        held_TK2 = points_TK2 if held_TK2 is None else torch.cat([held_TK2, points_TK2])
+        while len(held_TK2) >= window:
+            yield held_TK2[:window]
+            held_TK2 = held_TK2[window:]
+    if held_TK2 is not None and len(held_TK2):
+        yield held_TK2
