@@ -1,6 +1,6 @@
 import torch
 
-from viseme_render.mesh.fill import blurred, continued
+from viseme_render.mesh.fill import blur_of, blurred, continued
 
 
 def test_what_is_known_stays_and_the_rest_continues_it():
@@ -31,3 +31,16 @@ def test_blurring_spreads_a_point_by_binomial_weights():
     row = torch.tensor([0.0, 1, 2, 1, 0])
     torch.testing.assert_close(blurred(point)[0, 0], row[:, None] * row)
     torch.testing.assert_close(blurred(torch.ones(1, 1, 4, 4), 3), torch.ones(1, 1, 4, 4))
+
+
+def test_the_blur_of_a_picture_is_told_from_what_a_further_blur_leaves():
+    steps = (
+        (torch.rand(1, 1, 12, 12) > 0.5).float().repeat_interleave(16, 2).repeat_interleave(16, 3)
+    )
+    for times in (2, 6, 14):
+        soft = blurred(steps, times)[0].expand(3, -1, -1)
+        # Each time adds half a square pixel; grids of pixels and crossing steps cost a quarter.
+        assert abs(float(blur_of(soft)) / (0.5 * times) - 1) < 0.25
+    assert float(blur_of(steps[0].expand(3, -1, -1))) < 0.3
+    assert float(blur_of(torch.rand(3, 64, 64))) < 0.1
+    assert float(blur_of(torch.full((3, 32, 32), 0.4))) == 0

@@ -87,3 +87,10 @@ def test_a_turned_head_under_its_own_motion_stays_as_it_is(yaw):
     points_K2 = SIZE * reference.landmarks.points_TKD[0]
     outside = share_inside(points_K2, (57, 164, 287, 18), SIZE) == 0
     assert psnr(frame[:, outside], reference.frame_3HW[:, outside]) > 35
+
+
+def test_what_is_hidden_of_the_rim_fades_from_vertex_to_vertex():
+    hidden = skin_of(sitter(1, yaw=35)).hidden_V[list(RIM)]
+    assert float(hidden.max()) == 1
+    assert float(hidden.min()) == 0
+    assert float((hidden - hidden.roll(1)).abs().max()) <= 0.6 + 1e-6

@@ -67,7 +67,8 @@ def test_the_rim_of_the_face_and_the_first_ring_move_as_one_head():
     ring_C2 = shift_N2[FIRST_RING : FIRST_RING + 2 * len(RIM) : 2]
     rim_C2 = shift_N2[list(RIM)]
     assert float(rim_C2.norm(dim=1).max()) > 0.02
-    assert float((ring_C2 - rim_C2).norm(dim=1).max()) < 0.1 * float(rim_C2.norm(dim=1).max())
+    # The ring lies a centimetre behind the rim, which turns about ten times as far from the axis.
+    assert float((ring_C2 - rim_C2).norm(dim=1).max()) < 0.15 * float(rim_C2.norm(dim=1).max())
 
 
 def test_edges_of_open_lips_are_taken_from_within_the_lips():

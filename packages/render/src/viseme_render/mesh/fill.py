@@ -7,6 +7,9 @@ from torch import Tensor
 _LEVELS = 6
 BLOCK_PX = 2 ** (_LEVELS - 1)
 """Side of the largest blocks that a picture is averaged over."""
+BLUR_VARIANCE = 0.5
+"""Variance, in square pixels, that `blurred` adds each time."""
+_PROBE_TIMES = 4
 
 
 def continued(picture_3hw: Tensor, share_hw: Tensor) -> Tensor:
@@ -43,3 +46,22 @@ def blurred(values_TChw: Tensor, times: int = 1) -> Tensor:
         wide = padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]
         values_TChw = (wide[..., :-2, :] + 2 * wide[..., 1:-1, :] + wide[..., 2:, :]) / 16
     return values_TChw
+
+
+def blur_of(picture_3hw: Tensor) -> Tensor:
+    """Return the variance, in square pixels, of the blur that the edges of a picture have, ().
+
+    Steps that are blurred by a variance s have gradients whose energy goes as 1 / sqrt(s); what is
+    left of it after a blur that is known tells s. Noise and texture make a picture look sharper.
+    """
+    grey_11hw = picture_3hw.mean(0)[None, None]
+    before, after = (
+        _gradient_energy(values) for values in (grey_11hw, blurred(grey_11hw, _PROBE_TIMES))
+    )
+    kept = (after / before.clamp_min(1e-9)).square().clamp(max=0.99)
+    return _PROBE_TIMES * BLUR_VARIANCE * kept / (1 - kept)
+
+
+def _gradient_energy(values_11hw: Tensor) -> Tensor:
+    across, down = values_11hw.diff(dim=-1), values_11hw.diff(dim=-2)
+    return across.square().sum() + down.square().sum()

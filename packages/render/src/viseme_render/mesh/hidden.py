@@ -22,6 +22,9 @@ _TURN = 0.08
 # Depth, in model units, behind what stands before it at which a vertex is hidden.
 _BEHIND = 0.06
 _RASTER_PX = 128
+# How much less hidden a vertex of the rim may be than the one beside it: filled ones lie further
+# in, and one that stays where it is beside one that is filled turns the sheet over.
+_RIM_STEP = 0.6
 # With fewer vertices to continue there is no telling what a face looks like.
 _MIN_SHOWN = 60
 
@@ -43,7 +46,7 @@ class HiddenSkin:
         before_V = raster.depth_BHW[0, pixel_V2[:, 1], pixel_V2[:, 0]]
         is_behind_V = camera_depth(camera_V3) > before_V + _BEHIND
         grazing_V = ((_PLAIN - self._facing_V) / (_PLAIN - _EDGE)).clamp(0, 1)
-        self.hidden_V = torch.where(is_behind_V, 1, grazing_V)
+        self.hidden_V = _eased_along_rim(torch.where(is_behind_V, 1, grazing_V))
         self._triangles_P3 = triangles_P3.cpu()
 
     def filled(self, source_V2: Tensor, rim_R2: Tensor) -> Tensor:
@@ -74,8 +77,20 @@ class HiddenSkin:
             relative_T33: Turn of the head since the portrait, in camera space.
         """
         facing_TV = self._facing(self.normal_V3 @ relative_T33.mT)
-        return ((facing_TV - self._facing_V) / _TURN).clamp(0, 1) * self.hidden_V
+        turned_TV = ((facing_TV - self._facing_V) / _TURN).clamp(0, 1)
+        return _eased_along_rim(turned_TV * self.hidden_V)
 
     @staticmethod
     def _facing(normal_X3: Tensor) -> Tensor:
         return normal_X3[..., 2]
+
+
+def _eased_along_rim(values_XV: Tensor) -> Tensor:
+    """Return values from 0 to 1 that fall slowly from vertex to vertex of the rim, none smaller."""
+    rim = torch.tensor(RIM, device=values_XV.device)
+    rim_XR = values_XV[..., rim]
+    eased_XR = rim_XR
+    for away in range(1, int(1 / _RIM_STEP) + 1):
+        for side in (-away, away):
+            eased_XR = torch.maximum(eased_XR, rim_XR.roll(side, -1) - away * _RIM_STEP)
+    return values_XV.index_copy(-1, rim, eased_XR)

@@ -18,7 +18,7 @@ from viseme_face.light import to_linear, to_srgb
 from viseme_face.mouth import MouthShape, MouthStyle, draw_inside, jaw_angle, place_mouth
 from viseme_face.pose import pose_vertices, project
 from viseme_face.regions import close_lips
-from viseme_render.mesh.fill import BLOCK_PX, blurred, continued
+from viseme_render.mesh.fill import BLOCK_PX, BLUR_VARIANCE, blur_of, blurred, continued
 from viseme_render.mesh.light import PortraitLight, cut_out, luminance
 
 _LIP_MIDDLES = (13, 14)
@@ -33,6 +33,10 @@ _SHADE_PX = 0.02
 _MIN_GAP_PX = 2.0
 # So much beside the mouth, over its width, may come to lie between lips that open further.
 _REACH = 0.6
+# Blur, in square pixels, of an ordinary photograph: the mouth is drawn as soft as that. In softer
+# ones, as of small faces, it is softened further, by the square root of so many blurs at most.
+_SHARP = 0.75
+_MOST_BLURS = 16
 
 
 class PortraitMouth:
@@ -63,6 +67,7 @@ class PortraitMouth:
         self._size = picture_3HW.shape[-1]
         self._pose_6 = pose_6
         self._jaw = self._jaw_angle(points_K3[None])[0]
+        self._blurs = self._lacking_blurs(picture_3HW, points_K3)
         self._own = self._cut(picture_3HW, points_K3)
 
     def layer(self, points_TK3: Tensor, screen_TK2: Tensor, pose_T6: Tensor) -> Layer:
@@ -74,7 +79,7 @@ class PortraitMouth:
             pose_T6: Pose of every frame.
         """
         outline_TK2 = screen_TK2[:, list(LIP_INNER)]
-        window = window_around(outline_TK2, 2, self._size)
+        window = window_around(outline_TK2, 2 + self._blurs // 2, self._size)
         lips = cover_outline(outline_TK2, window)
         rays = rays_through(window, pose_T6, self._size)
         jaw_T = self._jaw_angle(points_TK3)
@@ -83,7 +88,19 @@ class PortraitMouth:
             for part, turn_T in ((4, self._jaw - jaw_T), (3, None)):
                 own_T5hw = self._seen(rays, turn_T)
                 color_T3hw = torch.lerp(color_T3hw, own_T5hw[:, :3], own_T5hw[:, part, None])
-        return Layer(window, color_T3hw, lips.share_Thw)
+        share_T1hw = lips.share_Thw[:, None]
+        if self._blurs:
+            soft_T1hw = blurred(share_T1hw, self._blurs)
+            soft_T3hw = blurred(color_T3hw * share_T1hw, self._blurs)
+            share_T1hw, color_T3hw = soft_T1hw, soft_T3hw / soft_T1hw.clamp_min(1e-6)
+        return Layer(window, color_T3hw, share_T1hw[:, 0])
+
+    def _lacking_blurs(self, picture_3HW: Tensor, points_K3: Tensor) -> int:
+        """Return how many times a drawn mouth must be blurred to be as soft as the face is."""
+        screen_1K2 = self._size * project(pose_vertices(points_K3, self._pose_6))[None]
+        face_3hw = cut_out(picture_3HW, window_around(screen_1K2, 0, self._size))
+        lacking = float(blur_of(face_3hw)) - _SHARP
+        return min(_MOST_BLURS, max(0, round(lacking / BLUR_VARIANCE)))
 
     def _drawn(self, rays: Rays, lips: Covered, window: Window, jaw_T: Tensor) -> Tensor:
         inside = draw_inside(

@@ -12,8 +12,9 @@ _HEAD = 0.2
 # How fast the surroundings let go of the face's own expression (the chin), as a power of the way
 # to the border; they let go of the head's movement later.
 _EXPRESSION_FADE = 1.6
-# Depth of the border behind the rim, in model units: surroundings lie behind the face.
-_RECEDE = 0.5
+# Depth of the border behind the rim, in model units (decimetres): hair, ears and neck fall back
+# from the face; shallower ones turn with it like a mask.
+_RECEDE = 1.2
 # Steps in which the end of the face's outline is looked for along a column, and the farthest one.
 _STEPS = 64
 _FARTHEST = 0.6

@@ -17,6 +17,7 @@ from viseme_face.morphable import MorphableModel
 from viseme_face.parts import read_builtin
 from viseme_face.pose import CAMERA_DISTANCE, FOCAL, euler_to_matrix, pose_vertices, project
 from viseme_render.mesh.hidden import HiddenSkin
+from viseme_render.mesh.lip_edges import lip_edges, without_inside
 from viseme_render.mesh.sheet import FOLDS, NUM_FACE, topology
 from viseme_render.mesh.surroundings import Surroundings
 
@@ -24,6 +25,8 @@ from viseme_render.mesh.surroundings import Surroundings
 # the way from the inner lip ring to the next one is left out when the mouth is as open as this.
 _LIP_PULL = 0.5
 _OPEN_LIPS = 0.06
+# Lips have left out all of the inside that they hold when they have closed by this share.
+_LEFT_OUT = 0.5
 
 
 class Moved(NamedTuple):
@@ -67,8 +70,11 @@ class PortraitWarp:
         face_V2 = project(camera_V3)
         self._hidden = HiddenSkin(camera_V3, read_builtin().triangles_P3.to(device))
         self._around = Surroundings(camera_V3, self._hidden.covered_HW, pose_6[2])
+        self._opening = lip_opening(self.points_K3)
         pulled_V2 = self._with_pulled_lips(face_V2)
         self.source_N2 = self._sheet(pulled_V2, self._around.source_N2)
+        shut_V2 = self._with_pulled_lips(self._without_inside(face_V2, reference.frame_3HW))
+        self._shutting_N2 = self._sheet(shut_V2, self._around.source_N2) - self.source_N2
         filled_V2 = self._hidden.filled(pulled_V2, self._around.skin_R2)
         self._filled_N2 = self._sheet(filled_V2, self._around.source_N2)
 
@@ -94,11 +100,15 @@ class PortraitWarp:
         height_TV = camera_TV3[..., 2]
         coming_TV1 = self._hidden.coming(relative_T33)[..., None]
         coming_TN1 = self._sheet(coming_TV1, torch.zeros_like(rings_TN2[..., :1]))
+        # Under the portrait's own motion its lips are what they are, teeth and all.
+        closed_T = 1 - lip_opening(points_TK3) / self._opening.clamp_min(1e-6)
+        shut_T11 = (closed_T / _LEFT_OUT).clamp(0, 1)[:, None, None]
+        source_TN2 = self.source_N2 + shut_T11 * self._shutting_N2
         return Moved(
             points_TK3,
             torch.cat([face_TV2, face_TV2[:, self._fold_F2].mean(2), rings_TN2], 1),
             torch.cat([height_TV, height_TV[:, self._fold_F2].mean(2), behind_TN], 1),
-            torch.lerp(self.source_N2, self._filled_N2, coming_TN1),
+            torch.lerp(source_TN2, self._filled_N2, coming_TN1),
         )
 
     def _sheet(self, face_TVD: Tensor, rings_TND: Tensor) -> Tensor:
@@ -107,11 +117,19 @@ class PortraitWarp:
 
     def _with_pulled_lips(self, face_V2: Tensor) -> Tensor:
         """Return the face with its lips' edges a little inside the lips if the mouth is open."""
-        pull = _LIP_PULL * (lip_opening(self.points_K3) / _OPEN_LIPS).clamp(max=1)
+        pull = _LIP_PULL * self._openness()
         inner, next_ring = list(LIP_RINGS[3]), list(LIP_RINGS[2])
         pulled_V2 = face_V2.clone()
         pulled_V2[inner] = torch.lerp(face_V2[inner], face_V2[next_ring], pull)
         return pulled_V2
+
+    def _without_inside(self, face_V2: Tensor, picture_3HW: Tensor) -> Tensor:
+        """Return the face with lips that hold nothing of the mouth's inside."""
+        return without_inside(face_V2, self._openness() * lip_edges(picture_3HW, face_V2))
+
+    def _openness(self) -> Tensor:
+        """Return how surely the portrait's mouth is open, from 0 to 1."""
+        return (self._opening / _OPEN_LIPS).clamp(max=1)
 
 
 def _combined(expression_TE: Tensor, basis_EK3: Tensor) -> Tensor:
