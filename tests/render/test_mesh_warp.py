@@ -67,7 +67,7 @@ def test_the_rim_of_the_face_and_the_first_ring_move_as_one_head():
     ring_C2 = shift_N2[FIRST_RING : FIRST_RING + 2 * len(RIM) : 2]
     rim_C2 = shift_N2[list(RIM)]
     assert float(rim_C2.norm(dim=1).max()) > 0.02
-    # The ring lies a centimetre behind the rim, which turns about ten times as far from the axis.
+    # The ring lies a little behind the rim, and so moves a little less on a head that turns.
     assert float((ring_C2 - rim_C2).norm(dim=1).max()) < 0.15 * float(rim_C2.norm(dim=1).max())
 
 
