@@ -48,3 +48,20 @@ def test_ship_wants_motion_or_landmarks(capsys, tmp_path):
     assert main(["ship", str(tmp_path / "chain")]) == 2
     assert "one of --motion, --landmarks" in capsys.readouterr().err
     assert not (tmp_path / "chain").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--motion=m", "--autoencoder=a"], "--autoencoder is what TalkFormer draws through"),
+        (["--landmarks=l", "--renderer=r", "--pose-from=p"], "--pose-from belongs to --motion"),
+        (["--joint=j", "--hearing=h"], "--hearing belongs to --motion"),
+        (["--joint=j", "--blink-rate=0.3"], "--blink-rate belongs to --motion"),
+        (["--joint=j", "--renderer=r"], "--joint holds its own renderer"),
+    ],
+)
+def test_ship_refuses_what_it_would_leave_out(capsys, tmp_path, given, words):
+    # None of the stages is there: what does not fit is told first.
+    assert main(["ship", str(tmp_path / "chain"), *given]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "chain").exists()

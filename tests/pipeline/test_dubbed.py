@@ -1,4 +1,5 @@
 import logging
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,9 +10,12 @@ import torch
 from tests.pipeline.clips import SIDE, clip, grey_clip, number_of
 from tests.pipeline.dubbing_small import save_pair
 from tests.pipeline.faces import portrait, voice, voice_file
+from viseme_core.diffusion import SamplerConfig
 from viseme_core.types import AudioClip, Landmarks
+from viseme_data.crop import to_crop
 from viseme_data.frames import read_frames
 from viseme_data.media import probe, read_audio
+from viseme_data.track import FaceTracker
 from viseme_face.layouts import POSE_SLICE, select
 from viseme_motion import mirror_loop
 from viseme_pipeline.chain import TalkingFace
@@ -114,8 +118,9 @@ def test_the_voice_reaches_the_picture_once_what_begins_at_zero_has_moved(tmp_pa
 class Recorder:
     """Stands where a renderer would, gives templates back and remembers what it was told."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, *, share: float = 0.0) -> None:
         self.window = window
+        self.share = share
         self.told: list[torch.Tensor] = []
 
     def stream(self, template, faces, *, seed):
@@ -124,7 +129,7 @@ class Recorder:
             for some in points_TKD.split(self.window):
                 self.told.append(some)
                 crops = torch.cat([next(template).frames_T3HW for _ in some])
-                yield Redrawn(crops, torch.zeros(len(some), 8, 8))
+                yield Redrawn(crops, torch.full((len(some), 8, 8), self.share))
 
 
 @pytest.mark.parametrize("window", [3, 25])
@@ -145,6 +150,40 @@ def test_a_short_clip_runs_back_and_forth_and_its_landmarks_with_it(
     assert not torch.equal(told, own)
 
 
+def test_what_is_drawn_lies_where_it_was_cut_out_and_in_its_colours(
+    marks, dubber, filmed, monkeypatch
+):
+    monkeypatch.setattr(dubber.drive, "renderer", Recorder(3, share=1.0))
+    # Crops twice as fine as the clip: all that is lost is lost by two changes of size.
+    frames = film_of(dubber, sound(0.3), filmed, Wishes(size=256))
+    pictures = np.stack([picture for _, picture in zip(frames, read_frames(filmed), strict=False)])
+    assert not np.array_equal(frames, pictures)
+    assert np.abs(frames.astype(int) - pictures).mean() < 1
+
+
+def test_landmarks_are_those_of_the_very_picture(filmed):
+    found, wanted = [], []
+    with open_dubbed(filmed, SMALL, num_frames=8) as scene, FaceTracker() as tracker:
+        for number, picture in scene._pictures:
+            (face,) = tracker.track(picture)
+            in_crop = to_crop(torch.from_numpy(face)[None], scene._crop).points_TKD
+            wanted.append(in_crop[0, :, :2].mean(0))
+            found.append(scene.landmarks.points_TKD[number, :, :2].mean(0))
+        moved = 1 / scene._crop.side
+    # The face moves aside by a pixel a picture: less than half of one is too little to be late.
+    assert (torch.stack(found) - torch.stack(wanted)).abs().max() < moved / 2
+
+
+@pytest.mark.parametrize(("preset", "steps"), [("fast", 10), ("balanced", 50), ("paper", 200)])
+def test_the_preset_says_how_many_steps_are_taken(tmp_path, preset, steps):
+    pair = save_pair(tmp_path, sampler=SamplerConfig(num_steps=200))
+    files = StageFiles(landmarks=pair, renderer=pair)
+    drive = TalkingFace.from_stages(files, preset=preset, device="cpu").drive
+    assert isinstance(drive, LandmarkDrive)
+    assert drive.renderer.sampler.num_steps == steps
+    assert drive.facts()["preset"] == preset
+
+
 def test_large_pictures_are_pasted_in_small_parts(marks, dubber, filmed, monkeypatch):
     whole = film_of(dubber, sound(0.3), filmed)
     monkeypatch.setattr("viseme_pipeline.scene._CHUNK_BYTES", 3 * SIDE * SIDE * 2)
@@ -161,6 +200,28 @@ def test_pictures_are_read_only_as_frames_are_asked_for(dubber, filmed):
         points = scene.landmarks.points_TKD
         drawn = scene.draw(dubber.drive.renderer, iter([Landmarks(points, "mp478")]), 0)  # type: ignore[attr-defined]
         assert len(next(drawn).crops) == len(taken) == 3
+
+
+class Tired(Recorder):
+    """A renderer that fails in its second window."""
+
+    def stream(self, template, faces, *, seed):
+        redrawn = super().stream(template, faces, seed=seed)
+        yield next(redrawn)
+        raise RuntimeError("out of memory")
+
+
+def test_a_renderer_that_fails_in_the_middle_ends_its_threads_and_leaves_nothing(
+    tmp_path, marks, dubber, filmed, monkeypatch
+):
+    monkeypatch.setattr(dubber.drive, "renderer", Tired(3))
+    before = threading.active_count()
+    out = tmp_path / "films" / "f.mp4"
+    out.parent.mkdir()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        dubber.generate(sound(0.6), video=filmed, out=out, wishes=SMALL)
+    assert not list(out.parent.iterdir())
+    assert threading.active_count() == before
 
 
 def test_a_portrait_is_a_clip_that_stands_still(marks, dubber, caplog):

@@ -26,3 +26,14 @@ def test_an_autoencoder_that_lies_beside_its_renderer_is_found(tmp_path):
     assert load_talkformer(path.parent).autoencoder_name == model.autoencoder_name
     assert autoencoder_of("pixel", path) == "pixel"
     assert autoencoder_of("gone.safetensors", path) == "gone.safetensors"
+
+
+def test_a_name_without_a_folder_is_what_lies_beside_the_renderer(tmp_path, monkeypatch):
+    name = "autoencoder.safetensors"
+    for folder in ("shipped", "here"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    monkeypatch.chdir(tmp_path / "here")
+    shipped = tmp_path / "shipped" / "render.safetensors"
+    assert autoencoder_of(name, shipped) == str(shipped.with_name(name))
+    assert autoencoder_of(name, tmp_path / "render.safetensors") == name

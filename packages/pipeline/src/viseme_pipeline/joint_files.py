@@ -11,8 +11,19 @@ from viseme_landmarks.build import header_of
 from viseme_pipeline.folder import StageFiles
 from viseme_pipeline.joint import STAGE, JointConfig, build_joint
 from viseme_render import config as render_config
+from viseme_render.talkformer.build import autoencoder_of
 
 LANDMARKS, RENDER = landmarks_config.STAGE, render_config.STAGE
+
+
+def with_autoencoder(config: JointConfig, name: str) -> JointConfig:
+    """Return a pair's settings that refuse any other autoencoder.
+
+    Args:
+        config: Of the pair.
+        name: Name of the autoencoder that the renderer draws through.
+    """
+    return replace(config, talkformer=replace(config.talkformer, autoencoder_name=name))
 
 
 def stage_headers(config: JointConfig, autoencoder_name: str) -> dict[str, StageHeader]:
@@ -22,8 +33,8 @@ def stage_headers(config: JointConfig, autoencoder_name: str) -> dict[str, Stage
         config: Of the pair.
         autoencoder_name: Name of the autoencoder that the renderer draws through.
     """
-    named = replace(config.talkformer, autoencoder_name=autoencoder_name)
-    render = to_plain(render_config.RenderConfig(system="talkformer", talkformer=named))
+    named = with_autoencoder(config, autoencoder_name)
+    render = to_plain(render_config.RenderConfig(system="talkformer", talkformer=named.talkformer))
     return {
         LANDMARKS: header_of(config.landmarks),
         RENDER: StageHeader(
@@ -36,7 +47,9 @@ def stage_headers(config: JointConfig, autoencoder_name: str) -> dict[str, Stage
     }
 
 
-def split_checkpoint(path: str | PathLike[str], folder: Path) -> StageFiles:
+def split_checkpoint(
+    path: str | PathLike[str], folder: Path, *, autoencoder: Path | None = None
+) -> StageFiles:
     """Write a file of each stage of a joint run's checkpoint, and return where they are.
 
     A run that has ended left these files itself; this is for one that was broken off.
@@ -44,12 +57,16 @@ def split_checkpoint(path: str | PathLike[str], folder: Path) -> StageFiles:
     Args:
         path: Its Lightning checkpoint.
         folder: Where to.
+        autoencoder: Where the renderer's autoencoder is, if not where it lay in training.
 
     Raises:
-        ValueError: If it is no checkpoint of joint training, or is damaged.
+        ValueError: If it is no checkpoint of joint training, is damaged, or the autoencoder is not
+            the one that it was trained with.
     """
     found = load_stage(path, stage=STAGE)
     config = from_plain(JointConfig, found.header.config, where=f"{path}: config")
+    name = str(autoencoder or autoencoder_of(config.talkformer.autoencoder, found.source))
+    config = replace(config, talkformer=replace(config.talkformer, autoencoder=name))
     model = build_joint(config)
     load_weights(model, found.tensors)
     headers = stage_headers(config, model.renderer.autoencoder_name)  # type: ignore[attr-defined]

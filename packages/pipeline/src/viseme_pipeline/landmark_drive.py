@@ -64,7 +64,7 @@ class LandmarkDrive(Drive[DubbedScene]):
         drawn = TalkFormerRenderer.from_checkpoint(
             renderer, preset=preset, autoencoder=autoencoder, device=device
         )
-        completer = LandmarkCompleter.from_checkpoint(Path(landmarks), device=device or "cpu")
+        completer = LandmarkCompleter.from_checkpoint(Path(landmarks), device=drawn.device)
         return cls(completer, drawn, preset=preset)
 
     def check(self, wishes: Wishes) -> None:

@@ -20,7 +20,7 @@ from viseme_landmarks.datamodule import face_moments
 from viseme_landmarks.monitor import distances, mouth_width, opening_scores
 from viseme_pipeline.fit.judge import pair_scores
 from viseme_pipeline.joint import STAGE, JointConfig, build_joint
-from viseme_pipeline.joint_files import LANDMARKS, RENDER, stage_headers
+from viseme_pipeline.joint_files import LANDMARKS, RENDER, stage_headers, with_autoencoder
 from viseme_render.talkformer.judge import TalkFormerJudge
 
 
@@ -45,9 +45,10 @@ class JointModule(StageModule):
     def header(self) -> StageHeader:
         """Return what the checkpoints of joint training say."""
         landmarks = self.stage_headers()[LANDMARKS]
+        named = with_autoencoder(self.config, self.model.renderer.autoencoder_name)
         return StageHeader(
             stage=STAGE,
-            config=to_plain(self.config),
+            config=to_plain(named),
             audio=landmarks.audio,
             layout=landmarks.layout,
         )

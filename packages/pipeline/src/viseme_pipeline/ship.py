@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,8 +35,7 @@ def ship(arguments: Sequence[str]) -> tuple[int, str]:
     parser.add_argument("--half", action="store_true", help="weights in 16 bits, half the size")
     parser.add_argument("--card", type=Path, help="file that says where the weights come from")
     given = parser.parse_args(list(arguments))
-    if sum(stage is not None for stage in (given.motion, given.landmarks, given.joint)) != 1:
-        raise ValueError("give one of --motion, --landmarks with a --renderer, or --joint")
+    _check(given)
     with TemporaryDirectory(prefix="viseme-") as scratch:
         # Loading proves that the stages fit together.
         chain = TalkingFace.from_stages(
@@ -48,11 +46,29 @@ def ship(arguments: Sequence[str]) -> tuple[int, str]:
     return 0, f"{given.folder}: {size / 1e6:.1f} MB of weights"
 
 
+def _check(given: Namespace) -> None:
+    """Refuse options that belong to stages which are not given."""
+    if sum(stage is not None for stage in (given.motion, given.landmarks, given.joint)) != 1:
+        raise ValueError("give one of --motion, --landmarks with a --renderer, or --joint")
+    if given.motion is None:
+        for name in ("pose_from", "hearing", "blink_rate"):
+            if getattr(given, name) is not None:
+                option = "--" + name.replace("_", "-")
+                raise ValueError(f"{option} belongs to --motion, which is not given; leave it out")
+    elif given.autoencoder is not None:
+        raise ValueError(
+            "--autoencoder is what TalkFormer draws through, which motion does not drive; leave it "
+            "out"
+        )
+    if given.joint is not None and given.renderer != MESH:
+        raise ValueError("--joint holds its own renderer; leave --renderer out")
+
+
 def _files(given: Namespace, scratch: Path) -> StageFiles:
     if given.joint is not None:
         # Needs what trains only where it is asked for.
-        files = import_module("viseme_pipeline.joint_files").split_checkpoint(given.joint, scratch)
-        return replace(files, autoencoder=given.autoencoder)
+        split = import_module("viseme_pipeline.joint_files").split_checkpoint
+        return split(given.joint, scratch, autoencoder=given.autoencoder)
     return StageFiles(
         motion=given.motion,
         landmarks=given.landmarks,

@@ -38,9 +38,12 @@ def autoencoder_of(name: str, stage: Path) -> str:
 
     Args:
         name: What the stage's config says.
-        stage: The stage's file; an autoencoder that was moved may lie beside it.
+        stage: The stage's file; an autoencoder that was moved may lie beside it, and one that is
+            named without a folder does.
     """
     beside = stage.parent / Path(name).name
-    if name == PIXEL or Path(name).exists() or not beside.exists():
+    if name == PIXEL or not beside.exists():
         return name
-    return str(beside)
+    # Not what happens to lie where the command is run: every autoencoder's run leaves that name.
+    is_bare = Path(name).name == name
+    return name if Path(name).exists() and not is_bare else str(beside)

@@ -44,7 +44,7 @@ class TalkFormerRenderer:
 
     Args:
         model: A trained model.
-        preset: How to sample: `paper`, `fast`, or a sampler's settings.
+        preset: How to sample: `paper`, `balanced`, `fast`, or a sampler's settings.
         seed: Another seed is another film.
         is_soft: Off, all that the network drew is laid over the template, with a hard edge: what
             the paper compares in numbers.
