@@ -200,5 +200,5 @@ def test_a_chain_has_motion_or_landmarks_with_what_they_drive(pair):
     for wrong in ({}, {"motion": pair, "landmarks": pair}):
         with pytest.raises(ValueError, match="one of them"):
             StageFiles(**wrong)
-    with pytest.raises(ValueError, match="names the renderer"):
+    with pytest.raises(ValueError, match="name one by --renderer"):
         StageFiles(landmarks=pair)

@@ -51,7 +51,7 @@ class StageFiles:
         if (self.motion is None) == (self.landmarks is None):
             raise ValueError("a chain has a stage of motion or one of landmarks, one of them")
         if self.landmarks is not None and self.renderer is None:
-            raise ValueError("a chain of landmarks names the renderer that they drive")
+            raise ValueError("landmarks drive a TalkFormer stage: name one by --renderer")
 
     @property
     def system(self) -> str:
