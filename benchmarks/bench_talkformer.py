@@ -101,7 +101,7 @@ def film(
     def draw() -> int:
         hooks = []
         painter = FilmPainter(
-            model, pictures_BT3HW[:, 0], sampler=SamplerConfig(num_steps=steps), seed=0
+            model, model.look(pictures_BT3HW[:, 0]), sampler=SamplerConfig(num_steps=steps), seed=0
         )
         if looks == "step":
             hooks.append(

@@ -22,7 +22,9 @@ from viseme_pipeline.chain import TalkingFace
 from viseme_pipeline.dubbed import open_dubbed
 from viseme_pipeline.folder import StageFiles
 from viseme_pipeline.landmark_drive import LandmarkDrive
+from viseme_pipeline.scene import cut_out
 from viseme_pipeline.wishes import Wishes
+from viseme_render.talkformer.references import spread
 from viseme_render.talkformer.renderer import Redrawn
 
 SMALL = Wishes(size=96)
@@ -123,7 +125,7 @@ class Recorder:
         self.share = share
         self.told: list[torch.Tensor] = []
 
-    def stream(self, template, faces, *, seed):
+    def stream(self, template, faces, *, references=None, seed=0):
         for part in faces:
             points_TKD = select(part, "talk131").points_TKD
             for some in points_TKD.split(self.window):
@@ -205,7 +207,7 @@ def test_pictures_are_read_only_as_frames_are_asked_for(dubber, filmed):
 class Tired(Recorder):
     """A renderer that fails in its second window."""
 
-    def stream(self, template, faces, *, seed):
+    def stream(self, template, faces, *, references=None, seed=0):
         redrawn = super().stream(template, faces, seed=seed)
         yield next(redrawn)
         raise RuntimeError("out of memory")
@@ -237,3 +239,22 @@ def test_a_portrait_is_a_clip_that_stands_still(marks, dubber, caplog):
 def test_a_clip_without_a_face_cannot_be_dubbed(tmp_path, marks, dubber):
     with pytest.raises(ValueError, match=r"no face is found in .*c\.mp4"):
         film_of(dubber, sound(0.2), grey_clip(tmp_path / "c.mp4"))
+
+
+def test_references_are_pictures_of_the_clip_where_its_landmarks_say(filmed):
+    with open_dubbed(filmed, SMALL, num_frames=8, references=3) as scene:
+        references = scene._references
+        assert references is not None
+        pictures = [cut_out(p, scene._crop, scene._side) for p in read_frames(filmed)]
+        faces = scene.landmarks
+    numbers = sorted(spread(faces, 3))
+    assert len(numbers) == 3
+    assert torch.equal(references.pictures_R3HW, torch.stack([pictures[n] for n in numbers]))
+    for place, number in enumerate(numbers):
+        assert references.nearest(Landmarks(faces.points_TKD[number, None], "mp478")) == place
+
+
+def test_a_film_of_one_frame_and_one_that_is_told_to_have_one_reference(filmed):
+    for frames, count in ((1, 8), (8, 1)):
+        with open_dubbed(filmed, SMALL, num_frames=frames, references=count) as scene:
+            assert scene._references is None

@@ -84,7 +84,7 @@ def test_shared_noise_is_the_same_in_all_windows():
         model.sample = lambda upper, told, start, *rest, sample=sample, starts=starts: (
             starts.append(start) or sample(upper, told, start, *rest)
         )
-        painter = FilmPainter(model, reference)
+        painter = FilmPainter(model, model.look(reference))
         for part in range(2):
             painter(frames[:, 2 * part : 2 * part + 2], points[:, 2 * part : 2 * part + 2])
         noise = torch.cat(starts, 1)[0]

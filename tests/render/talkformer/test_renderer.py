@@ -15,6 +15,7 @@ from viseme_render.talkformer.blend import blended
 from viseme_render.talkformer.film import draw_films
 from viseme_render.talkformer.framing import framed, framed_points
 from viseme_render.talkformer.loop import looped
+from viseme_render.talkformer.references import References
 from viseme_render.talkformer.renderer import Redrawn
 
 SIDE = 48
@@ -187,3 +188,30 @@ def test_a_gpu_draws_what_the_cpu_draws():
     there = TalkFormerRenderer(make_model(is_moved=True, window=3), device="cuda")
     films = [torch.cat(list(r(iter([template]), landmarks))).cpu() for r in (here, there)]
     torch.testing.assert_close(films[0], films[1], atol=1e-2, rtol=0)
+
+
+def test_each_window_of_a_stream_is_drawn_by_the_reference_nearest_in_pose():
+    template, landmarks = scene(6)
+    points = landmarks.points_TKD.clone()
+    points[3:] += 0.2
+    moved = Landmarks(points, "talk131")
+    renderer = make_renderer()
+    looked = []
+    look = renderer.model.look
+
+    def spied(picture):
+        looked.append(picture)
+        return look(picture)
+
+    renderer.model.look = spied  # type: ignore[method-assign]
+    pictures = template.frames_T3HW[[5, 1, 2]]
+    poses = Landmarks(torch.stack([points[5], points[0] + 1, points[1]]), "talk131")
+    found = list(renderer.stream(iter([template]), [moved], references=References(pictures, poses)))
+    # The first window stands where the third reference does, the second where the first does.
+    expected = [framed(pictures[k][None], SIZE, renderer.model.config.zoom) for k in (2, 0)]
+    assert len(looked) == 2
+    for one, other in zip(looked, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    alone = list(renderer.stream(iter([template]), [moved], references=References(pictures[2:3])))
+    assert torch.equal(found[0].frames_T3HW, alone[0].frames_T3HW)
+    assert not torch.allclose(found[1].frames_T3HW, alone[1].frames_T3HW, atol=1e-3)

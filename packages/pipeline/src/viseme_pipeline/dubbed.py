@@ -3,21 +3,23 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import islice, repeat
 from os import PathLike
 
 import numpy as np
+import torch
 
 from viseme_core.types import CropBox, Landmarks, VideoClip
 from viseme_data.crop import to_crop
 from viseme_data.smooth import smooth_landmarks
-from viseme_pipeline.filmed import open_clip
+from viseme_pipeline.filmed import FilmedFace, open_clip
 from viseme_pipeline.loop import Loop
 from viseme_pipeline.paste import Paster
 from viseme_pipeline.scene import Drawn, Scene, cut_out, to_bytes
 from viseme_pipeline.still import open_still
 from viseme_pipeline.wishes import Wishes
 from viseme_render import TalkFormerRenderer
+from viseme_render.talkformer.references import References, spread
 
 
 class DubbedScene(Scene):
@@ -29,6 +31,7 @@ class DubbedScene(Scene):
         crop: Where the face is.
         landmarks: Its landmarks in the crop, in each picture of the clip.
         side: Side of crops.
+        references: Crops that stand for the person; by default the film's first.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class DubbedScene(Scene):
         crop: CropBox,
         landmarks: Landmarks,
         side: int,
+        references: References | None = None,
     ) -> None:
         super().__init__(size, Paster(crop, size, side))
         self.landmarks = landmarks
         self._pictures = pictures
         self._crop = crop
         self._side = side
+        self._references = references
 
     def draw(
         self, renderer: TalkFormerRenderer, faces: Iterator[Landmarks], seed: int
@@ -62,7 +67,7 @@ class DubbedScene(Scene):
                 waiting.append(picture_HW3)
                 yield VideoClip(cut_out(picture_HW3, self._crop, self._side)[None])
 
-        for redrawn in renderer.stream(template(), faces, seed=seed):
+        for redrawn in renderer.stream(template(), faces, references=self._references, seed=seed):
             crops_THW3 = to_bytes(redrawn.frames_T3HW)
             shares_THW = redrawn.share_THW.cpu().numpy()
             # A window of large pictures is pasted in parts.
@@ -75,20 +80,46 @@ class DubbedScene(Scene):
 
 @contextmanager
 def open_dubbed(
-    video: str | PathLike[str], wishes: Wishes, *, num_frames: int
+    video: str | PathLike[str], wishes: Wishes, *, num_frames: int, references: int = 1
 ) -> Iterator[DubbedScene]:
-    """Give a person of a clip, ready to be dubbed; see `open_clip`."""
+    """Give a person of a clip, ready to be dubbed; see `open_clip`.
+
+    Args:
+        video: The clip.
+        wishes: Which face, and how large.
+        num_frames: Frames of the film.
+        references: Pictures of the clip at most that stand for the person.
+    """
     with open_clip(video, wishes, num_frames=num_frames) as filmed:
         # As prepared clips, which the stages were trained on.
         in_crop = to_crop(filmed.points_TK3, filmed.crop)
-        points_TK3 = smooth_landmarks(in_crop.points_TKD)
+        landmarks = Landmarks(smooth_landmarks(in_crop.points_TKD), in_crop.layout)
+        side = wishes.side_for(filmed.crop.side)
         yield DubbedScene(
             filmed.pictures,
             filmed.size,
             filmed.crop,
-            Landmarks(points_TK3, in_crop.layout),
-            wishes.side_for(filmed.crop.side),
+            landmarks,
+            side,
+            _references(filmed, landmarks, side, min(references, num_frames)),
         )
+
+
+def _references(
+    filmed: FilmedFace, landmarks: Landmarks, side: int, count: int
+) -> References | None:
+    """Return pictures of a clip whose poses lie far apart, None for the first alone."""
+    if count < 2:
+        return None
+    numbers = sorted(spread(landmarks, count))
+    wanted = set(numbers)
+    crops = [
+        cut_out(picture_HW3, filmed.crop, side)
+        for number, picture_HW3 in enumerate(islice(filmed.read(), numbers[-1] + 1))
+        if number in wanted
+    ]
+    chosen = Landmarks(landmarks.points_TKD[numbers[: len(crops)]], landmarks.layout)
+    return References(torch.stack(crops), chosen)
 
 
 def dubbed_still(image: str | PathLike[str] | np.ndarray, wishes: Wishes) -> DubbedScene:

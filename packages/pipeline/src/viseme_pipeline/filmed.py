@@ -1,7 +1,7 @@
 """A face in a clip: where it is in each picture, and its pictures as long as they are wanted."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from os import PathLike
@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,6 +41,8 @@ class FilmedFace(NamedTuple):
     """Where the face is."""
     points_TK3: Tensor
     """Its landmarks `mp478` in each picture of the clip, in pixels of the film."""
+    read: Callable[[], Iterator[np.ndarray]]
+    """Gives the clip's pictures once more, from the first."""
 
 
 @contextmanager
@@ -64,17 +67,21 @@ def open_clip(
     exact = all(0 <= old - new <= 1 for old, new in zip(shown, target, strict=True))
     points_TK3 = track.points_TK3 * (1 if exact else scale_3)
     frames = range(track.start_frame, track.end_frame)
+
+    def read() -> Iterator[np.ndarray]:
+        for frame_HW3 in islice(read_frames(path), frames.start, frames.stop):
+            yield fitted(frame_HW3, target)
+
     with TemporaryDirectory(prefix="viseme-") as scratch:
-        whole = (fitted(f, target) for f in islice(read_frames(path), frames.start, frames.stop))
         if num_frames <= len(frames):
-            pictures = forward(whole)
+            pictures = forward(read())
         else:
             logger.info(
                 "%r shows its face for %.1f s of its first minute, the voice lasts %.1f s: it "
                 "runs back and forth", str(video), len(frames) / FPS, num_frames / FPS,
             )  # fmt: skip
-            pictures = looped(whole, target, len(frames), Path(scratch))
-        yield FilmedFace(pictures, target, crop_box(points_TK3), points_TK3)
+            pictures = looped(read(), target, len(frames), Path(scratch))
+        yield FilmedFace(pictures, target, crop_box(points_TK3), points_TK3, read)
 
 
 def _track(path: Path, wishes: Wishes) -> tuple[FaceTrack, tuple[int, int]]:

@@ -15,6 +15,7 @@ from viseme_pipeline.scene import Drawn
 from viseme_pipeline.voice import Voice, as_tensors
 from viseme_pipeline.wishes import Wishes
 from viseme_render import TalkFormerRenderer
+from viseme_render.talkformer.references import MOST
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,9 @@ class LandmarkDrive(Drive[DubbedScene]):
             )
             yield dubbed_still(image, wishes)
             return
-        with open_dubbed(video, wishes, num_frames=num_frames) as scene:
+        # The paper looks at one picture of the person.
+        references = 1 if self.preset == "paper" else MOST
+        with open_dubbed(video, wishes, num_frames=num_frames, references=references) as scene:
             yield scene
 
     @contextmanager

@@ -11,6 +11,7 @@ from torch import Tensor
 from viseme_core.diffusion import SamplerConfig
 from viseme_core.draws import Draws
 from viseme_render.talkformer.model import MOTION_FRAMES, TalkFormerModel
+from viseme_render.talkformer.net import Appearance
 
 _EVALUATION = -1
 FAST_STEPS = 10
@@ -27,7 +28,8 @@ class FilmPainter:
 
     Args:
         model: A trained model.
-        reference_B3HW: A picture of each person, of the model's size, in [-1, 1].
+        appearance: What `model.look` makes of a picture of each person, of the model's size; may be
+            set to that of another picture between windows.
         sampler: How to sample; by default as the model's config says.
         seed: Another seed is another film.
         films: Numbers of the films; 0 to B - 1 by default.
@@ -36,21 +38,20 @@ class FilmPainter:
     def __init__(
         self,
         model: TalkFormerModel,
-        reference_B3HW: Tensor,
+        appearance: Appearance,
         *,
         sampler: SamplerConfig | None = None,
         seed: int = 0,
         films: Iterable[int] | None = None,
     ) -> None:
         self.model = model
+        self.appearance = appearance
+        latent_BZhw = appearance.latent_BZhw
         self.sampler = sampler or model.config.sampler
         self.seed = seed
-        self.films = list(range(len(reference_B3HW)) if films is None else films)
+        self.films = list(range(len(latent_BZhw)) if films is None else films)
         self.number = 0
         """Number of the next frame."""
-        with torch.no_grad():
-            self.appearance = model.look(reference_B3HW)
-        latent_BZhw = self.appearance.latent_BZhw
         self._previous_BMZhw = latent_BZhw[:, None].repeat(1, MOTION_FRAMES, 1, 1, 1)
 
     @torch.no_grad()
@@ -102,12 +103,14 @@ def draw_films(
         model: A trained model.
         frames_BT3HW: Pictures of the model's size, any number of them.
         landmarks_BTK2: `talk131` in [0, 1] of these pictures.
-        reference_B3HW: As `FilmPainter`, and so are the rest.
-        sampler: How to sample.
+        reference_B3HW: A picture of each person, of the model's size, in [-1, 1].
+        sampler: How to sample; this and the rest as `FilmPainter`.
         seed: Another seed is another film.
         films: Numbers of the films.
     """
-    painter = FilmPainter(model, reference_B3HW, sampler=sampler, seed=seed, films=films)
+    with torch.no_grad():
+        appearance = model.look(reference_B3HW)
+    painter = FilmPainter(model, appearance, sampler=sampler, seed=seed, films=films)
     window = model.config.window
     parts = zip(frames_BT3HW.split(window, 1), landmarks_BTK2.split(window, 1), strict=True)
     return torch.cat([painter(frames, points) for frames, points in parts], 1)

@@ -23,6 +23,8 @@ from viseme_render.talkformer.config import PresetName
 from viseme_render.talkformer.film import BALANCED_STEPS, FAST_STEPS, FilmPainter
 from viseme_render.talkformer.framing import framed, framed_points
 from viseme_render.talkformer.model import TalkFormerModel
+from viseme_render.talkformer.net import Appearance
+from viseme_render.talkformer.references import References
 
 _STEPS: dict[PresetName, int] = {"fast": FAST_STEPS, "balanced": BALANCED_STEPS}
 
@@ -117,11 +119,12 @@ class TalkFormerRenderer:
         # Refuses another layout at once, not with the first frame.
         points = Landmarks(select(landmarks, "talk131").points_TKD, "talk131")
         wanted = _Template(template, landmarks.num_frames)
+        references = None if reference_3HW is None else References(reference_3HW[None])
         return (
             blended(
                 part.crops_T3HW, part.drawn_T3HW, part.points_TK2, self._zoom, is_soft=self.is_soft
             )
-            for part in self._drawn(wanted, [points], reference_3HW, self.seed)
+            for part in self._drawn(wanted, [points], references, self.seed)
         )
 
     def stream(
@@ -129,7 +132,7 @@ class TalkFormerRenderer:
         template: Iterator[VideoClip],
         landmarks: Iterable[Landmarks],
         *,
-        reference_3HW: Tensor | None = None,
+        references: References | None = None,
         seed: int | None = None,
     ) -> Iterator[Redrawn]:
         """Yield the film's lower faces while landmarks arrive, for whoever lays them over pictures.
@@ -141,14 +144,15 @@ class TalkFormerRenderer:
         Args:
             template: As in a call.
             landmarks: Parts of any length, in the order of the film.
-            reference_3HW: As in a call.
+            references: Crops of the person, of which each window takes the nearest in pose; by
+                default the template's first.
             seed: Another seed than the renderer's.
 
         Raises:
             ValueError: As in a call.
         """
         seed = self.seed if seed is None else seed
-        for part in self._drawn(_Template(template), landmarks, reference_3HW, seed):
+        for part in self._drawn(_Template(template), landmarks, references, seed):
             yield Redrawn(
                 laid_over(part.crops_T3HW, part.drawn_T3HW, self._zoom),
                 crop_share(part.points_TK2, part.crops_T3HW.shape[-1], self._zoom),
@@ -162,22 +166,24 @@ class TalkFormerRenderer:
         self,
         template: "_Template",
         landmarks: Iterable[Landmarks],
-        reference_3HW: Tensor | None,
+        references: References | None,
         seed: int,
     ) -> Iterator["_Part"]:
         config = self.model.config
         painter: FilmPainter | None = None
+        looked: dict[int, Appearance] = {}
+        chosen: int | None = None
         for points_TK2 in _windows(landmarks, config.window):
             crops_T3HW = template.take(len(points_TK2)).to(self.device, torch.float32)
+            references = references or References(crops_T3HW[:1])
+            chosen = references.nearest(Landmarks(points_TK2, "talk131"), chosen)
+            if chosen not in looked:
+                seen_13HW = references.pictures_R3HW[chosen : chosen + 1]
+                seen_13HW = seen_13HW.to(self.device, torch.float32)
+                looked[chosen] = self.model.look(framed(seen_13HW, config.size, config.zoom))
             if painter is None:
-                seen = crops_T3HW[0] if reference_3HW is None else reference_3HW
-                seen_13HW = seen.to(self.device, torch.float32)[None]
-                painter = FilmPainter(
-                    self.model,
-                    framed(seen_13HW, config.size, config.zoom),
-                    sampler=self.sampler,
-                    seed=seed,
-                )
+                painter = FilmPainter(self.model, looked[chosen], sampler=self.sampler, seed=seed)
+            painter.appearance = looked[chosen]
             points_TK2 = points_TK2.to(crops_T3HW)
             points_TK2 = framed_points(points_TK2, crops_T3HW.shape[-1], config.zoom)
             pictures_T3HW = framed(crops_T3HW, config.size, config.zoom)
