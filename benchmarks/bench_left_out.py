@@ -1,14 +1,16 @@
 """The embedded default on people who were left out of its training, by cross-validation.
 
     python benchmarks/bench_left_out.py FOLDER [--transcripts FILE.tsv] [--not-real NAME ...]
-        [--baseline NAME=FOLDER ...] [--also LABEL=DATA ...] [--preset NAME] [--out FILE.md]
+        [--baseline NAME=FOLDER ...] [--also LABEL=DATA ...] [--preset NAME] [--simple]
+        [--out FILE.md]
 
 FOLDER holds `group0`, `group1` and so on, each with `data`, a prepared folder whose split `test`
 are the people left out, and `default`, a chain that was trained on the others (`left_out_makers`).
 Every clip is measured whole: the opening of the generated mesh's lips, with the clip's identity and
 its first frame as the portrait, against that of the landmarks in the picture. The transcripts are
 those of `viseme_data.synthetic.transcripts`: `source start_sec end_sec text`. DATA are prepared
-clips that no group has seen, such as synthetic speakers; group 0 makes their lips.
+clips that no group has seen, such as synthetic speakers; group 0 makes their lips. `--simple`
+measures what needs no training and no `default`: loudness, a ridge regression, the mean face.
 """
 
 import argparse
@@ -24,13 +26,16 @@ import numpy as np
 import torch
 from left_out_makers import (
     DEFAULT,
+    RIDGE,
     TRUE,
     Maker,
     find_groups,
     makers_of,
     open_chain,
+    simple_makers,
     usual_control,
 )
+from left_out_ridge import can_be_heard
 
 from viseme_core.types import SAMPLE_RATE_HZ, AudioClip
 from viseme_data.synthetic.speech import Voice
@@ -84,7 +89,9 @@ class Measured:
 
 def measure_group(clips: Sequence[TrueClip], makers: Mapping[str, Maker]) -> list[Measured]:
     """Return the clips of people left out of one group with everyone's figures."""
-    found = [Measured(one, {name: make(one) for name, make in makers.items()}) for one in clips]
+    hearing = all(can_be_heard(one) for one in clips)
+    able = {name: make for name, make in makers.items() if hearing or name != RIDGE}
+    found = [Measured(one, {name: make(one) for name, make in able.items()}) for one in clips]
     for measured in found:
         for name, curves in measured.curves.items():
             scores = lip_scores(curves, measured.one)
@@ -174,7 +181,7 @@ def report(args: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the report."""
     torch.set_num_threads(1)
     model = MorphableModel.builtin()
-    groups = find_groups(args.folder)
+    groups = find_groups(args.folder, has_chains=not args.simple)
     baselines = {name: find_groups(Path(folder)) for name, folder in map(_pair, args.baseline)}
     left_out = [read_true_clips(group / "data") for group in groups]
     if args.transcripts is not None:
@@ -187,7 +194,11 @@ def report(args: argparse.Namespace) -> Iterator[str]:
         others = {name: folders[number] for name, folders in baselines.items()}
         for folder in others.values():
             check_same_people(clips, read_true_clips(folder / "data"), folder)
-        makers = makers_of(group, others, model, args.preset)
+        makers = (
+            simple_makers(group, model)
+            if args.simple
+            else makers_of(group, others, model, args.preset)
+        )
         measured += measure_group(clips, makers)
         if not number:
             for label, folder in map(_pair, args.also):
@@ -202,6 +213,8 @@ def report(args: argparse.Namespace) -> Iterator[str]:
     for title, some in tables.items():
         if some:
             yield from score_table(title, some)
+    if args.simple:
+        return
     yield from head_table(measured)
     yield from speed_table(groups[0] / "default", left_out[0], args.seconds, args.threads)
 
@@ -246,6 +259,7 @@ def main() -> None:
     parser.add_argument("--baseline", nargs="*", default=[], help="NAME=FOLDER of another one")
     parser.add_argument("--also", nargs="*", default=[], help="LABEL=DATA that nobody saw")
     parser.add_argument("--preset", choices=get_args(PresetName), help="default: the chain's")
+    parser.add_argument("--simple", action="store_true", help="only what needs no training")
     parser.add_argument("--seconds", type=float, default=60, help="of sound, to time")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2], help="to time with")
     parser.add_argument("--out", type=Path)

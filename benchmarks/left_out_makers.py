@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from left_out_ridge import Ridge, can_be_heard
 from torch import Tensor
 
 from viseme_core.types import NUM_EXPRESSION, NUM_POSE, AudioClip, Motion
@@ -29,6 +30,7 @@ DEFAULT = "default"
 OPEN = "its pauses left open"
 BARE = "its voice alone"
 LOUD = "loudness drives the jaw"
+RIDGE = "ridge regression, real clips only"
 MEAN = "mean face"
 # As quiet as this below a clip's loud frames, a jaw driven by loudness is shut.
 _RANGE_DB = 40.0
@@ -36,8 +38,12 @@ _LOUD = 0.95
 _SMOOTH_FRAMES = 5
 
 
-def find_groups(folder: Path) -> list[Path]:
+def find_groups(folder: Path, *, has_chains: bool = True) -> list[Path]:
     """Return the groups of a cross-validation folder in order.
+
+    Args:
+        folder: The cross-validation folder.
+        has_chains: Whether each group is to hold a trained chain.
 
     Raises:
         ValueError: If there is none, or one lacks a part.
@@ -48,8 +54,9 @@ def find_groups(folder: Path) -> list[Path]:
             f"{str(folder)!r} holds no group0; give a folder of groups that each hold `data` and "
             f"`default`"
         )
+    parts = [("data", "manifest.parquet"), ("default", "viseme.json")]
     for group in groups:
-        for name, file in (("data", "manifest.parquet"), ("default", "viseme.json")):
+        for name, file in parts if has_chains else parts[:1]:
             if not (group / name / file).is_file():
                 raise ValueError(f"{str(group / name)!r} holds no {file}; train this group again")
     return groups
@@ -129,21 +136,32 @@ def makers_of(
         model: Face model of the clips.
         preset: How motion is sampled; None for what the chain says.
     """
-    others = read_true_clips(group / "data", "train")
-    if not others:
-        raise ValueError(f"{str(group / 'data')!r} has no clip of the split `train` to learn from")
-    mean_C = torch.cat([one.clip.motion.expression for one in others]).mean(0)
+    simple = simple_makers(group, model)
     chain = open_chain(group / "default", preset)
-    makers: dict[str, Maker] = {
-        TRUE: true_curves,
-        MESH: lambda one: curves_of(one.clip.motion, one.clip.motion.identity, model),
+    chains: dict[str, Maker] = {
         DEFAULT: chain_maker(chain, usual_control(chain), model),
         OPEN: chain_maker(chain, replace(usual_control(chain), close_in_silence=False), model),
         BARE: chain_maker(chain, Control(), model),
     }
     for name, folder in baselines.items():
         other = open_chain(folder / "default", preset)
-        makers[name] = chain_maker(other, usual_control(other), model)
+        chains[name] = chain_maker(other, usual_control(other), model)
+    truths = {name: simple.pop(name) for name in (TRUE, MESH)}
+    return {**truths, **chains, **simple}
+
+
+def simple_makers(group: Path, model: MorphableModel) -> dict[str, Maker]:
+    """Return the truth and all that is to be beaten without a network trained, by name."""
+    others = read_true_clips(group / "data", "train")
+    if not others:
+        raise ValueError(f"{str(group / 'data')!r} has no clip of the split `train` to learn from")
+    mean_C = torch.cat([one.clip.motion.expression for one in others]).mean(0)
+    makers: dict[str, Maker] = {
+        TRUE: true_curves,
+        MESH: lambda one: curves_of(one.clip.motion, one.clip.motion.identity, model),
+    }
+    if all(can_be_heard(one) for one in others):
+        makers[RIDGE] = Ridge.like(others)
     makers[LOUD] = Loudness.like(others)
     makers[MEAN] = lambda one: Curves(
         opening_T=curves_of(_still(one, mean_C), one.clip.motion.identity, model).opening_T

@@ -2,9 +2,11 @@
 
 import argparse
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,7 +63,7 @@ def write_group(folder: Path, clips: list[TrueClip]) -> None:
 def asked(folder: Path, **options: Any) -> argparse.Namespace:
     usual = {
         "folder": folder, "transcripts": None, "voice": "en-us", "not_real": ["1"], "baseline": [],
-        "also": [], "preset": None, "seconds": 1.0, "threads": [1],
+        "also": [], "preset": None, "simple": False, "seconds": 1.0, "threads": [1],
     }  # fmt: skip
     return argparse.Namespace(**{**usual, **options})
 
@@ -97,6 +99,69 @@ def test_the_mean_interval_and_subsets_are_those_of_the_clips(bench, makers):
             for other_T in others
         ]
         assert value == pytest.approx(float(torch.stack(expected).mean()), abs=1e-6)
+
+
+def heard_lips(number: int, split: str = "test", **facts: Any) -> TrueClip:
+    """The same, with features of which some tell half of it a frame early, half a frame late."""
+    one = loud_lips(number, split, **facts)
+    noise_TA = torch.randn(FRAMES, 6, generator=torch.Generator().manual_seed(100 + number))
+    noise_TA[:, 2] = one.opening_T.roll(-1)
+    noise_TA[:, 4] = one.opening_T.roll(1) + noise_TA[:, 5]
+    return true_clip(one.row, replace(one.clip, features={"whisper": noise_TA}))
+
+
+def test_the_ridge_regression_is_that_of_least_squares_with_a_penalty(makers):
+    clips = [heard_lips(number) for number in range(4)]
+    clips[1].opening_T[5:9] = torch.nan
+    fitted = makers.Ridge.like(clips)
+    # The same by least squares over rows that ask every weight to be nought.
+    heard, wanted = [], []
+    for one in clips:
+        features = np.pad(one.clip.features["whisper"].numpy(), ((2, 2), (0, 0)), mode="edge")
+        rows = np.stack([features[i : i + 5].T.ravel() for i in range(FRAMES)]).astype(float)
+        opening = one.opening_T.numpy()
+        seen = ~np.isnan(opening)
+        heard.append(rows[seen])
+        wanted.append((opening[seen] - opening[seen].mean()) / opening[seen].std(ddof=1))
+    rows, openings = np.concatenate(heard), np.concatenate(wanted)
+    units = (rows - rows.mean(0)) / rows.std(0, ddof=1)
+    penalty = np.sqrt(len(units)) * np.eye(units.shape[1])
+    asked_for = np.concatenate([openings, np.zeros(len(penalty))])
+    weights, *_ = np.linalg.lstsq(np.concatenate([units, penalty]), asked_for, rcond=None)
+    np.testing.assert_allclose(fitted.weights_A, weights, atol=1e-9)
+
+
+def test_the_ridge_regression_hears_unseen_people_in_the_opening_of_those_seen(makers):
+    fitted = makers.Ridge.like([heard_lips(number, "train") for number in range(6)])
+    one = heard_lips(9)
+    found_T = fitted(one).opening_T
+    assert float(torch.corrcoef(torch.stack([found_T, one.opening_T]))[0, 1]) > 0.95
+    # In the middle of the openings learned from, and half as far apart: the penalty draws it in.
+    assert float(found_T.mean()) == pytest.approx(float(one.opening_T.mean()), abs=0.01)
+    assert 0.3 < float(found_T.std() / one.opening_T.std()) < 0.9
+
+
+def test_a_simple_report_needs_no_chain(tmp_path, bench):
+    for group in range(2):
+        sure = {"offset_confidence": 1.0, "language": "en"}
+        clips = [heard_lips(4 * group + n, **sure) for n in range(2)]
+        others = [heard_lips(4 * group + n, "train") for n in (2, 3)]
+        write_group(tmp_path / f"group{group}", [*clips, *others])
+        (tmp_path / f"group{group}" / "default").unlink()
+    lines = list(bench.report(asked(tmp_path, simple=True)))
+    assert float(cell(lines, "all", "best lag", "ridge regression, real clips only")) > 0.9
+    assert "default" not in "".join(lines)
+    with pytest.raises(ValueError, match=r"group0.default' holds no viseme.json"):
+        list(bench.report(asked(tmp_path)))
+
+
+def test_clips_without_what_the_ridge_regression_hears_are_made_by_the_others(bench, makers):
+    clips = [loud_lips(0), loud_lips(1)]
+    ridge = makers.Ridge.like([heard_lips(number) for number in range(3)])
+    made = {"loud": makers.Loudness.like(clips), makers.RIDGE: ridge}
+    assert [list(m.curves) for m in bench.measure_group(clips, made)] == [["loud"]] * 2
+    heard = bench.measure_group([heard_lips(0)], made)
+    assert list(heard[0].curves) == ["loud", makers.RIDGE]
 
 
 def test_clips_of_one_language_are_told_apart_from_those_of_none(bench):
