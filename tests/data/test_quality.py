@@ -96,6 +96,24 @@ def test_luma_and_its_shades_measure_the_same() -> None:
         assert getattr(seen, name) == pytest.approx(getattr(expected, name), rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("is_luma", [False, True])
+def test_measures_of_pictures_are_what_they_say(kind: type, *, is_luma: bool) -> None:
+    crops = [crop[..., 1].astype(kind) for crop in pictures(2)]
+    seen = PictureMeasures()
+    for crop in crops:
+        seen.push(crop, is_luma=is_luma)
+    scale = 255 / 219 if is_luma else 1
+    small = [crop[::2, ::2].astype(float) * scale for crop in crops]
+    assert seen.contrast == pytest.approx([shades.std() for shades in small], rel=1e-6)
+    assert seen.change == pytest.approx([np.abs(small[1] - small[0]).mean()], rel=1e-6)
+    # The middle 1 / 1.8 of 160 pixels.
+    face = crops[0][36:124, 36:124].astype(float)
+    laplacian = sum(np.roll(face, step, axis) for axis in (0, 1) for step in (-1, 1)) - 4 * face
+    sharpness = laplacian[1:-1, 1:-1].var() / (20 * face.var())
+    assert seen.sharpness == pytest.approx([sharpness], rel=1e-6)
+
+
 def test_shifting_a_face_out_of_the_picture_counts_the_points_outside(
     track: FaceTrack, fitted: FittedClip
 ) -> None:
