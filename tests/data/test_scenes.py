@@ -31,6 +31,21 @@ def test_cuts_are_found_at_their_frames() -> None:
     assert cuts(pictures) == [20, 35, 37]
 
 
+@pytest.mark.parametrize(("height", "width"), [(180, 320), (54, 64), (720, 96)])
+def test_the_least_difference_of_a_cut_is_a_mean_over_cells(height: int, width: int) -> None:
+    # Every other cell of the later shot is lighter: half of that is the difference, by the median.
+    cells = np.zeros((18, 32), np.uint8)
+    cells.ravel()[1::2] = 1
+    rows, columns = (
+        (np.arange(size) * count // size) for size, count in ((height, 18), (width, 32))
+    )
+    pattern = cells[rows][:, columns, None].repeat(3, -1)
+    for lighter, is_found in ((19, False), (22, True)):
+        before, after = np.full_like(pattern, 100), (100 + lighter * pattern).astype(np.uint8)
+        found = cuts([before] * 10 + [after] * 10)
+        assert found == ([10] if is_found else []), (lighter, found)
+
+
 def test_every_picture_comes_back_once_and_in_order() -> None:
     for num in (0, 1, 2, 3, 9):
         pictures = [np.full((4, 6, 3), i, np.uint8) for i in range(num)]

@@ -16,6 +16,13 @@ from functools import lru_cache
 
 import numpy as np
 
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError(
+        "viseme_data.scenes needs OpenCV; install it with `pip install viseme-data[track]`"
+    ) from error
+
 MIN_DIFFERENCE = 0.04
 """Mean difference of a cut, as a share of full scale."""
 MIN_RATIO = 3.0
@@ -68,17 +75,16 @@ def _is_cut(steps: Sequence[float], history: deque[float]) -> bool:
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(one - other).mean())
+    return cv2.norm(one, other, cv2.NORM_L1) / one.size
 
 
 def _thumbnail(frame_HW3: np.ndarray) -> np.ndarray:
     """Return the averages of cells (18, 32, 3) in [0, 1], each channel less its median."""
     height, width = frame_HW3.shape[:2]
-    some = frame_HW3[_spread(height, _ROWS)].take(_spread(width, _COLUMNS), 1)
-    # Sums of nine shifted views: numpy's own sums over short axes are five times as slow.
-    lines = np.asarray(sum(some[k::_PER_CELL].astype(np.uint16) for k in range(_PER_CELL)))
-    sums = sum(lines[:, k::_PER_CELL] for k in range(_PER_CELL))
-    cells = np.asarray(sums, np.float32) / (255 * _PER_CELL**2)
+    some = cv2.remap(frame_HW3, _looked_at(height, width), None, cv2.INTER_NEAREST)
+    sums = cv2.boxFilter(some, cv2.CV_32F, (_PER_CELL, _PER_CELL), normalize=False)
+    middle = _PER_CELL // 2
+    cells = sums[middle::_PER_CELL, middle::_PER_CELL] / np.float32(255 * _PER_CELL**2)
     # The median, in a tenth of numpy's time.
     channels = np.ascontiguousarray(cells.reshape(-1, 3).T)
     middle = channels.shape[1] // 2
@@ -87,6 +93,12 @@ def _thumbnail(frame_HW3: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
+def _looked_at(height: int, width: int) -> np.ndarray:
+    """Return the column and row of the pixels that are looked at, (54, 96, 2)."""
+    rows, columns = _spread(height, _ROWS), _spread(width, _COLUMNS)
+    return np.stack(np.meshgrid(columns, rows), -1).astype(np.int16)
+
+
 def _spread(length: int, cells: int) -> np.ndarray:
     """Return which pixels of a row or column are looked at."""
     return ((np.arange(cells * _PER_CELL) + 0.5) * length / (cells * _PER_CELL)).astype(int)
