@@ -81,7 +81,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 def _thumbnail(frame_HW3: np.ndarray) -> np.ndarray:
     """Return the averages of cells (18, 32, 3) in [0, 1], each channel less its median."""
     height, width = frame_HW3.shape[:2]
-    some = cv2.remap(frame_HW3, _looked_at(height, width), None, cv2.INTER_NEAREST)
+    some = cv2.remap(frame_HW3, *_looked_at(height, width), cv2.INTER_NEAREST)
     sums = cv2.boxFilter(some, cv2.CV_32F, (_PER_CELL, _PER_CELL), normalize=False)
     middle = _PER_CELL // 2
     cells = sums[middle::_PER_CELL, middle::_PER_CELL] / np.float32(255 * _PER_CELL**2)
@@ -93,10 +93,10 @@ def _thumbnail(frame_HW3: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _looked_at(height: int, width: int) -> np.ndarray:
-    """Return the column and row of the pixels that are looked at, (54, 96, 2)."""
+def _looked_at(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return column and row of the pixels that are looked at, (54, 96, 2), and no parts of them."""
     rows, columns = _spread(height, _ROWS), _spread(width, _COLUMNS)
-    return np.stack(np.meshgrid(columns, rows), -1).astype(np.int16)
+    return np.stack(np.meshgrid(columns, rows), -1).astype(np.int16), np.empty(0, np.uint16)
 
 
 def _spread(length: int, cells: int) -> np.ndarray:
