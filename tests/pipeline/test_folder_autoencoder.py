@@ -65,6 +65,15 @@ def test_an_autoencoder_that_was_moved_can_be_named(tmp_path, drawn_through):
     assert stored["talkformer"]["autoencoder_name"] == name_of(chain)
 
 
+def test_the_scale_that_a_renderer_says_is_its_autoencoders_from_then_on(tmp_path, drawn_through):
+    # Files of others do not say theirs: a renderer that was trained with one does.
+    latents = tmp_path / "deep" / "latents.safetensors"
+    save_render_stage(tmp_path / "pair", autoencoder=str(latents), autoencoder_scale=0.125)
+    TalkingFace.from_stages(drawn_through, device="cpu").save_pretrained(tmp_path / "saved")
+    taken = Autoencoder.from_checkpoint(tmp_path / "saved" / "autoencoder.safetensors")
+    assert float(taken.scale_factor) == 0.125
+
+
 def test_pixels_need_no_file(tmp_path, dubber):
     dubber.save_pretrained(tmp_path / "saved")
     names = {file.name for file in (tmp_path / "saved").iterdir()}

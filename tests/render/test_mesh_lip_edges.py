@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from tests.render.portraits import SIZE, sitter
@@ -39,6 +40,17 @@ def test_teeth_outside_of_the_tracked_lips_are_found_on_the_side_where_they_are(
     assert ((ends[UPPER] - 0.1).abs() < 0.05).all()
     assert ((ends[LOWER] - 0.3).abs() < 0.05).all()
     assert (ends[LOWER] >= 0.3 - 1e-6).all()
+
+
+@pytest.mark.parametrize(("redness", "is_inside"), [(0.3, True), (0.45, False)])
+def test_what_is_hardly_nearer_to_teeth_than_to_lips_is_a_lip(redness, is_inside):
+    white, red = torch.ones(3), torch.tensor([0.6, -0.5, -0.4])
+    picture = mouth_picture(0.0, 0.0).clone()
+    # A strip of between lip and teeth over a fifth of the lower lip's height.
+    rows = (torch.arange(400) + 0.5) / 400
+    picture[:, (rows > 0.55) & (rows < 0.57)] = torch.lerp(white, red, redness)[:, None, None]
+    ends = lip_edges(picture, flat_mouth())[LOWER]
+    assert (ends > 0.15).all() if is_inside else (ends < 0.05).all()
 
 
 def test_lips_that_begin_where_the_tracker_saw_them_are_left_alone():
