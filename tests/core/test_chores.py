@@ -1,11 +1,13 @@
 """Commands with a log of their own."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from viseme_core.chores import run_chore
+from viseme_core.chores import finished, run_chore
 
 
 def test_what_a_command_says_is_in_its_log_and_added_to_what_it_said_before(tmp_path: Path):
@@ -34,3 +36,31 @@ def test_one_thread_is_what_torch_sees(tmp_path: Path, monkeypatch: pytest.Monke
     run_chore("one", "threads_of_torch", logs=tmp_path, one_thread=True)
     assert (tmp_path / "two.log").read_text().strip() == "2"
     assert (tmp_path / "one.log").read_text().strip() == "1"
+
+
+def test_every_task_that_ends_well_is_told():
+    done: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        told = list(finished([pool.submit(done.append, number) for number in range(5)]))
+    assert told == [None] * 5
+    assert sorted(done) == list(range(5))
+
+
+def test_after_one_that_fails_none_begins():
+    done: list[int] = []
+    seen = Event()
+
+    def fail() -> None:
+        raise ValueError("the second one")
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(done.append, 0)
+        second = pool.submit(fail)
+        # Keeps the only worker until the failure has been seen.
+        pool.submit(seen.wait)
+        later = pool.submit(done.append, 1)
+        with pytest.raises(ValueError, match="the second one"):
+            list(finished([first, second, later]))
+        seen.set()
+    assert later.cancelled()
+    assert done == [0]

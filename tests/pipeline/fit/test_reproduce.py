@@ -3,35 +3,54 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import yaml
 
 from viseme_core import chores
 from viseme_pipeline.fit import cli, reproduce
 from viseme_pipeline.fit.ablations import ROWS, switches_of
-from viseme_pipeline.fit.reproduce import Reproduction
+from viseme_pipeline.fit.reproduce import CONFIGS, Reproduction, Scale
 
 
 class Runner:
     """Stands in for `subprocess.run`: keeps commands and leaves the files that they would."""
 
     def __init__(self) -> None:
-        self.commands: list[list[str]] = []
+        self.all: list[list[str]] = []
+        self.threads: set[str | None] = set()
         self.fails_at: int | None = None
 
-    def __call__(self, command: list[str], *, stdout: Any, **_: Any) -> SimpleNamespace:
-        self.commands.append(command[2:])
-        if len(self.commands) == self.fails_at:
-            return SimpleNamespace(returncode=3)
+    def __call__(
+        self, command: list[str], *, env: dict[str, str], stdout: Any, **_: Any
+    ) -> SimpleNamespace:
+        self.threads.add(env.get("OMP_NUM_THREADS"))
+        self.all.append(command[2:])
+        if command[2] == "viseme_data":
+            return SimpleNamespace(returncode=0)
         folder = Path(value(command, "--run_dir"))
         folder.mkdir(parents=True, exist_ok=True)
+        if command[2] == "viseme_landmarks":
+            (folder / "landmarks.safetensors").touch()
+            return SimpleNamespace(returncode=0)
+        if len(self.commands) == self.fails_at:
+            return SimpleNamespace(returncode=3)
         if command[3] == "fit":
             (folder / "render.safetensors").touch()
         else:
             score = {"test/psnr_lower": 20.0 + len(self.commands), "test/lips_missed": 0.1}
             (folder / "test.json").write_text(json.dumps(score))
         return SimpleNamespace(returncode=0)
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Those of the rows."""
+        return [command for command in self.all if command[0] == "viseme_pipeline.fit"]
+
+    @property
+    def head_starts(self) -> list[list[str]]:
+        return [command for command in self.all if command[0] == "viseme_landmarks"]
 
 
 @pytest.fixture
@@ -60,8 +79,39 @@ def test_every_row_is_trained_by_its_switches_and_tested_before_the_next(runner,
         assert value(fitted, "--data.config.batch_size") == str(row.windows)
         # What is asked for besides wins over what a scale says.
         assert [a for a in fitted if "max_steps" in a][-1] == "--trainer.max_steps=7"
-    corpora = {value(c, "--data.config.synthetic_path") for c in runner.commands}
-    assert corpora == {str(tmp_path / "corpus")}
+    corpora = {value(c, "--data.config.path") for c in runner.all[1:]}
+    assert corpora == {value(runner.all[0], "--out")} == {str(tmp_path / "corpus")}
+
+
+def test_rows_begin_from_landmarks_of_as_many_references_and_frames(runner, tmp_path):
+    Reproduction(tmp_path, "repro", seeds=2).run()
+    begun = {value(c, "--run_dir"): c for c in runner.head_starts}
+    # N = 1, 3, 5, 10 and L = 1, for both seeds; not one for each of the ten rows.
+    assert len(begun) == len(runner.head_starts) == 2 * 5
+    fits = [c for c in runner.commands if c[1] == "fit"]
+    assert len(fits) == 2 * len(ROWS)
+    for fitted in fits:
+        start = begun[value(fitted, "--landmarks_from")]
+        assert value(start, "--seed_everything") == value(fitted, "--seed_everything")
+        for name in ("num_references", "num_frames"):
+            asked = value(start, f"--model.config.{name}")
+            assert asked == value(fitted, f"--model.config.landmarks.{name}")
+
+
+@pytest.mark.parametrize("scale", get_args(Scale))
+def test_the_head_start_is_of_the_model_that_goes_on(scale):
+    whole = yaml.safe_load((CONFIGS / f"{scale}.yaml").read_text())["model"]["config"]["landmarks"]
+    alone = yaml.safe_load((CONFIGS / f"landmarks/{scale}.yaml").read_text())["model"]["config"]
+    # Frames and references are a row's.
+    assert {**whole, "num_frames": 0} == {**alone, "num_frames": 0}
+
+
+def test_several_rows_at_once_have_a_thread_each(runner, tmp_path):
+    Reproduction(tmp_path, "tiny", jobs=2).run()
+    assert runner.threads == {"1"}
+    assert len(runner.commands) == 2 * len(ROWS)
+    table = (tmp_path / "table.md").read_text()
+    assert table.count("| 1 of 1 |") == len(ROWS)
 
 
 def test_seeds_are_runs_of_their_own_after_all_rows_of_the_one_before(runner, tmp_path):
@@ -98,7 +148,7 @@ def test_rows_of_one_scale_are_not_those_of_another(runner, tmp_path):
 def test_given_clips_take_the_place_of_synthetic_speakers(runner, tmp_path):
     Reproduction(tmp_path, "tiny", data=Path("clips")).run()
     assert {value(c, "--data.config.path") for c in runner.commands} == {"clips"}
-    assert not any("synthetic_path" in a for c in runner.commands for a in c)
+    assert {c[0] for c in runner.all} == {"viseme_landmarks", "viseme_pipeline.fit"}
 
 
 def test_the_command_prints_the_table(runner, tmp_path, capsys):
@@ -110,7 +160,11 @@ def test_the_command_prints_the_table(runner, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"scale": "huge"}, "scale must be one of"), ({"seeds": 0}, "seeds must be at least 1")],
+    [
+        ({"scale": "huge"}, "scale must be one of"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+        ({"jobs": 0}, "jobs must be at least 1"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):

@@ -1,9 +1,11 @@
-"""Commands of the stages run one after another, each in a process with a log of its own."""
+"""Commands of the stages, each run in a process with a log of its own."""
 
 import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -42,3 +44,18 @@ def run_chore(
             f"{name} stopped with exit code {ended.returncode}; see {str(log)!r}. The same "
             f"command goes on from there once that is mended"
         )
+
+
+def finished(tasks: Sequence[Future[None]]) -> Iterator[None]:
+    """Yield once for every task that ends well, as it ends.
+
+    Raises:
+        Exception: What the first one that fails raises; those that have not begun never do then.
+    """
+    try:
+        for task in as_completed(tasks):
+            yield task.result()
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise

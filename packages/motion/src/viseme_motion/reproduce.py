@@ -9,13 +9,13 @@ and sentences that it never saw, written to `table.md`. A row that is there is n
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from viseme_core.chores import run_chore
+from viseme_core.chores import finished, run_chore
 from viseme_motion.ablations import KEY_SEEDS, ROWS, Row, as_markdown
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ class Reproduction:
             ]
             # The judge hears another seed's shifts, so that no row has learned to please it.
             experts.append(pool.submit(self._train_expert, "fd2talk", self._judge, seed=1))
-            _wait(experts)
-            _wait([pool.submit(self._do, row, seed) for row, seed in _runs()])
+            list(finished(experts))
+            list(finished([pool.submit(self._do, row, seed) for row, seed in _runs()]))
         table = self.out / "table.md"
         table.write_text(self.table(), encoding="utf-8")
         return table
@@ -149,17 +149,6 @@ class Reproduction:
         """Run a command of a row, an expert or the corpus; what it says goes into a log of it."""
         one_thread = self.jobs > 1
         run_chore(name, module, *arguments, logs=self.out / "logs", one_thread=one_thread)
-
-
-def _wait(tasks: Sequence[Future[None]]) -> None:
-    """Wait for all, or until one fails: those that have not begun are then left alone."""
-    try:
-        for task in as_completed(tasks):
-            task.result()
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        raise
 
 
 def _runs() -> Iterator[tuple[Row, int]]:

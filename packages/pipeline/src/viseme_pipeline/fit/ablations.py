@@ -109,8 +109,12 @@ Scores = Mapping[str, float]
 
 def switches_of(row: Row) -> list[str]:
     """Return the command-line switches of a row, those of the base among them."""
-    settings = {**BASE, **row.switches}
-    return [f"--model.config.{name}={value}" for name, value in settings.items()]
+    return [f"--model.config.{name}={value}" for name, value in settings_of(row).items()]
+
+
+def settings_of(row: Row) -> dict[str, object]:
+    """Return the settings of a row below `model.config`, those of the base among them."""
+    return {**BASE, **row.switches}
 
 
 def as_markdown(found: Mapping[Row, Sequence[Scores]], seeds: int) -> str:

@@ -77,17 +77,19 @@ def reproduce(
     seeds: int = 1,
     data: Path | None = None,
     extra: tuple[str, ...] = (),
+    jobs: int = 1,
 ) -> None:
     """Train TalkFormer with landmark completion in every row of tables III and IV; write a table.
 
     Args:
         out: Folder of corpus, rows and `table.md`; what is there is not done again.
-        scale: `tiny` takes minutes and shows that every row runs; `repro` hours.
+        scale: `tiny` takes minutes and shows that every row runs; `repro` an hour or two.
         seeds: How often every row is trained; three say how large chance is.
         data: Prepared clips to train on; by default synthetic speakers, made at the beginning.
-        extra: Further switches for every training, such as --trainer.max_steps=10.
+        extra: Further switches for every joint training, such as --trainer.max_steps=10.
+        jobs: Trainings at once; with more than one, each has one thread.
     """
-    table = Reproduction(out, scale, seeds, data, extra).run()
+    table = Reproduction(out, scale, seeds, data, extra, jobs).run()
     print(table.read_text())
 
 
