@@ -1,13 +1,14 @@
 """Commands with a log of their own."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-from viseme_core.chores import finished, run_chore
+from viseme_core.chores import run_all, run_chore
 
 
 def test_what_a_command_says_is_in_its_log_and_added_to_what_it_said_before(tmp_path: Path):
@@ -38,29 +39,38 @@ def test_one_thread_is_what_torch_sees(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "one.log").read_text().strip() == "1"
 
 
-def test_every_task_that_ends_well_is_told():
-    done: list[int] = []
-    with ThreadPoolExecutor(2) as pool:
-        told = list(finished([pool.submit(done.append, number) for number in range(5)]))
-    assert told == [None] * 5
-    assert sorted(done) == list(range(5))
+def test_chores_begin_in_their_order_and_no_more_at_once_than_asked_for():
+    begun: list[int] = []
+    at_once: list[int] = []
+    busy: set[int] = set()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        busy.add(number)
+        time.sleep(0.02)
+        at_once.append(len(busy))
+        busy.remove(number)
+
+    told = list(run_all([partial(work, number) for number in range(6)], jobs=2))
+    assert told == [None] * 6
+    # Two that run at once may swap.
+    assert all(abs(place - number) <= 1 for place, number in enumerate(begun))
+    assert max(at_once) == 2
 
 
-def test_after_one_that_fails_none_begins():
-    done: list[int] = []
-    seen = Event()
+def test_after_one_that_fails_none_begins_and_the_one_beside_it_ends():
+    failed, done = Event(), list[int]()
 
     def fail() -> None:
-        raise ValueError("the second one")
+        failed.set()
+        raise ValueError("the first one")
 
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(done.append, 0)
-        second = pool.submit(fail)
-        # Keeps the only worker until the failure has been seen.
-        pool.submit(seen.wait)
-        later = pool.submit(done.append, 1)
-        with pytest.raises(ValueError, match="the second one"):
-            list(finished([first, second, later]))
-        seen.set()
-    assert later.cancelled()
-    assert done == [0]
+    def outlast() -> None:
+        failed.wait()
+        time.sleep(0.1)
+        done.append(1)
+
+    chores = [fail, outlast, partial(done.append, 2), partial(done.append, 3)]
+    with pytest.raises(ValueError, match="the first one"):
+        list(run_all(chores, jobs=2))
+    assert done == [1]

@@ -9,6 +9,7 @@ import yaml
 from viseme_core.config import from_plain, to_plain
 from viseme_core.train.cli import StageCLI
 from viseme_pipeline.datamodule import JointDataModule
+from viseme_pipeline.fit.ablations import ROWS
 from viseme_pipeline.joint import JointConfig
 from viseme_pipeline.module import JointModule
 from viseme_render.talkformer import model as model_file
@@ -85,11 +86,14 @@ def test_what_the_stages_own_configs_train_can_be_trained_on_together(scale):
     assert ours.talkformer.autoencoder == wanted.talkformer.autoencoder
 
 
-def test_rows_of_the_tables_have_nothing_beside_the_latent_that_their_switches_take_away():
+def test_no_row_of_the_tables_keeps_beside_the_latent_what_its_switch_takes_away():
     plain = yaml.safe_load((PACKAGES / "pipeline/configs/repro.yaml").read_text())
-    talkformer = from_plain(JointConfig, plain["model"]["config"]).talkformer
-    beside = (talkformer.reference_beside, talkformer.landmarks_beside)
-    assert (*beside, talkformer.reference_deviation, talkformer.temp_attn) == (False,) * 4
+    base = from_plain(JointConfig, plain["model"]["config"]).talkformer
+    assert (base.landmarks_beside, base.temp_attn) == (True, False)
+    taken = {row.name: row.switches.get("talkformer.landmarks_beside") for row in ROWS}
+    assert {name for name, value in taken.items() if value == "false"} == {"w/o M-Align"}
+    # Without R-Align the reference stands beside the latent in the paper too.
+    assert base.reference_beside
 
 
 def test_there_is_a_config_of_each_scale():

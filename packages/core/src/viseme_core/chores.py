@@ -4,8 +4,9 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -46,16 +47,22 @@ def run_chore(
         )
 
 
-def finished(tasks: Sequence[Future[None]]) -> Iterator[None]:
-    """Yield once for every task that ends well, as it ends.
+def run_all(chores: Iterable[Callable[[], None]], *, jobs: int) -> Iterator[None]:
+    """Run chores in their order, some at a time, and yield as each of them ends.
+
+    Args:
+        chores: What to run.
+        jobs: How many run at once.
 
     Raises:
-        Exception: What the first one that fails raises; those that have not begun never do then.
+        Exception: What the first one that fails raises, once those beside it have ended; no other
+            is begun then.
     """
-    try:
-        for task in as_completed(tasks):
-            yield task.result()
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        raise
+    waiting = iter(chores)
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(chore) for chore in islice(waiting, jobs)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+            running |= {pool.submit(chore) for chore in islice(waiting, len(done))}

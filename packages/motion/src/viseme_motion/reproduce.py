@@ -10,12 +10,11 @@ and sentences that it never saw, written to `table.md`. A row that is there is n
 import json
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from viseme_core.chores import finished, run_chore
+from viseme_core.chores import run_all, run_chore
 from viseme_motion.ablations import KEY_SEEDS, ROWS, Row, as_markdown
 
 logger = logging.getLogger(__name__)
@@ -49,15 +48,15 @@ class Reproduction:
                 "repository, where it is installed by `make install`"
             )
         self._make_corpus()
-        with ThreadPoolExecutor(self.jobs) as pool:
-            experts = [
-                pool.submit(self._train_expert, system, self._expert(system), seed=0)
-                for system in ("fd2talk", "disenttalk")
-            ]
-            # The judge hears another seed's shifts, so that no row has learned to please it.
-            experts.append(pool.submit(self._train_expert, "fd2talk", self._judge, seed=1))
-            list(finished(experts))
-            list(finished([pool.submit(self._do, row, seed) for row, seed in _runs()]))
+        experts = [
+            partial(self._train_expert, system, self._expert(system), seed=0)
+            for system in ("fd2talk", "disenttalk")
+        ]
+        # The judge hears another seed's shifts, so that no row has learned to please it.
+        experts.append(partial(self._train_expert, "fd2talk", self._judge, seed=1))
+        for chores in (experts, [partial(self._do, *run) for run in _runs()]):
+            for _ in run_all(chores, jobs=self.jobs):
+                pass
         table = self.out / "table.md"
         table.write_text(self.table(), encoding="utf-8")
         return table

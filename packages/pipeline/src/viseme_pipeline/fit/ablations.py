@@ -32,7 +32,8 @@ ROWS = (
     Row(
         "III",
         "w/o M-Align",
-        {"talkformer.m_align": _FALSE},
+        # Where landmarks stand beside the latent as well, they would be told apart by place anyway.
+        {"talkformer.m_align": _FALSE, "talkformer.landmarks_beside": _FALSE},
         (20.82, 0.75, 0.159, 50.28, 0.687, 1.12),
     ),
     Row(

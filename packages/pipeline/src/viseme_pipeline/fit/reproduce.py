@@ -17,12 +17,12 @@ logs/       what every command said
 import json
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from viseme_core.chores import finished, run_chore
+from viseme_core.chores import run_all, run_chore
 from viseme_pipeline.fit.ablations import ROWS, Row, as_markdown, settings_of, switches_of
 
 logger = logging.getLogger(__name__)
@@ -101,16 +101,15 @@ class Reproduction:
         self._keep_to_settings()
         self._make_corpus()
         table = self.out / "table.md"
-        starts = self._head_starts()
-        with ThreadPoolExecutor(self.jobs) as pool:
-            # One for each, not for each row: most rows begin from the same.
-            alone = [pool.submit(self._begin, folder, *run) for folder, run in starts.items()]
-            list(finished(alone))
-            try:
-                for _ in finished([pool.submit(self._do, *run) for run in self._runs()]):
-                    table.write_text(self.table(), encoding="utf-8")
-            finally:
+        # One for each, not for each row: most rows begin from the same.
+        begun = [partial(self._begin, folder, *run) for folder, run in self._head_starts().items()]
+        for _ in run_all(begun, jobs=self.jobs):
+            pass
+        try:
+            for _ in run_all((partial(self._do, *run) for run in self._runs()), jobs=self.jobs):
                 table.write_text(self.table(), encoding="utf-8")
+        finally:
+            table.write_text(self.table(), encoding="utf-8")
         return table
 
     def table(self) -> str:
