@@ -74,3 +74,6 @@ def test_after_one_that_fails_none_begins_and_the_one_beside_it_ends():
     with pytest.raises(ValueError, match="the first one"):
         list(run_all(chores, jobs=2))
     assert done == [1]
+    with pytest.raises(ValueError, match="the first one"):
+        list(run_all([partial(done.append, 4), fail, partial(done.append, 5)], jobs=1))
+    assert done == [1, 4]
