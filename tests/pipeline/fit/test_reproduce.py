@@ -80,7 +80,7 @@ def test_every_row_is_trained_by_its_switches_and_tested_before_the_next(runner,
         # What is asked for besides wins over what a scale says.
         assert [a for a in fitted if "max_steps" in a][-1] == "--trainer.max_steps=7"
     corpora = {value(c, "--data.config.path") for c in runner.all[1:]}
-    assert corpora == {value(runner.all[0], "--out")} == {str(tmp_path / "corpus")}
+    assert corpora == {value(runner.all[0], "--out")} == {str(tmp_path / "corpus_tiny")}
 
 
 def test_rows_begin_from_landmarks_of_as_many_references_and_frames(runner, tmp_path):
@@ -143,6 +143,8 @@ def test_rows_of_one_scale_are_not_those_of_another(runner, tmp_path):
     before = len(runner.commands)
     Reproduction(tmp_path, "repro").run()
     assert len(runner.commands) == 2 * before
+    made = [value(c, "--out") for c in runner.all if c[0] == "viseme_data"]
+    assert len(set(made)) == len(made) == 2
 
 
 def test_given_clips_take_the_place_of_synthetic_speakers(runner, tmp_path):

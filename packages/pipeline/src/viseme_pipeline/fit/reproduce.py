@@ -8,10 +8,10 @@ paper's figures to `table.md`. Landmark completion has a head start alone: in th
 has, a renderer would otherwise be given landmarks that say nothing, and learn to leave them alone.
 What is there is not done again.
 
-corpus/     synthetic speakers
-landmarks/  landmark completion alone, for each number of references and of frames
-rows/       the joint trainings
-logs/       what every command said
+corpus_<scale>/  synthetic speakers
+landmarks/       landmark completion alone, for each number of references and of frames
+rows/            the joint trainings
+logs/            what every command said
 """
 
 import json
@@ -190,7 +190,7 @@ class Reproduction:
 
     @property
     def _clips(self) -> Path:
-        return self.data or self.out / "corpus"
+        return self.data or self.out / f"corpus_{self.scale}"
 
     def _make_corpus(self) -> None:
         if self.data is None:
