@@ -169,16 +169,20 @@ class VideoWriter:
     def write_planes(self, y_HW: np.ndarray, u_hw: np.ndarray, v_hw: np.ndarray) -> None:
         """Add one frame as it will be coded: luma and both chromas at half its size, uint8."""
         width, height = self.size
-        shapes = [plane.shape for plane in (y_HW, u_hw, v_hw)]
+        planes = y_HW, u_hw, v_hw
+        shapes = [plane.shape for plane in planes]
         half = (height // 2, width // 2)
-        if shapes != [(height, width), half, half]:
+        if shapes != [(height, width), half, half] or {p.dtype.name for p in planes} != {"uint8"}:
             raise ValueError(
-                f"VideoWriter.write_planes expects {(height, width)} and twice {half}, got {shapes}"
+                f"VideoWriter.write_planes expects uint8 of {(height, width)} and twice {half}, "
+                f"got {[plane.dtype.name for plane in planes]} of {shapes}"
             )
-        packed = np.concatenate([y_HW.ravel(), u_hw.ravel(), v_hw.ravel()])
-        self._write(
-            av.VideoFrame.from_ndarray(packed.reshape(height * 3 // 2, width), format="yuv420p")
-        )
+        # A frame of its own each time: x264 keeps the last ones by reference.
+        frame: Any = av.VideoFrame(width, height, "yuv420p")
+        for plane, rows in zip(frame.planes, planes, strict=True):
+            held = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            held[: plane.height, : plane.width] = rows
+        self._write(frame)
 
     def _write(self, frame: Any) -> None:
         frame.pts, frame.time_base = self.num_frames, 1 / self._fps
