@@ -101,11 +101,16 @@ def _fit_quartics(values_TX: Tensor, window: int) -> Tensor:
     # Row i of the hat matrix gives the quartic's value at place i of its window.
     hat_WW = powers_WP @ torch.linalg.pinv(powers_WP)
     flat_TX = values_TX.flatten(1)
-    # A sum over shifted views: a window's worth of copies would be eleven times the clip.
-    inner = len(flat_TX) - window + 1
-    middle = sum(hat_WW[half, i] * flat_TX[i : i + inner] for i in range(window))
-    ends = hat_WW[:half] @ flat_TX[:window], hat_WW[half + 1 :] @ flat_TX[-window:]
-    return torch.cat([ends[0], torch.as_tensor(middle), ends[1]]).reshape(values_TX.shape)
+    # Sums over shifted views, in place: a window's worth of copies would be eleven times the clip.
+    fitted_TX = torch.empty_like(flat_TX)
+    middle_TX = fitted_TX[half : len(flat_TX) - half]
+    weights = hat_WW[half].tolist()
+    torch.mul(flat_TX[: len(middle_TX)], weights[0], out=middle_TX)
+    for i in range(1, window):
+        middle_TX.add_(flat_TX[i : i + len(middle_TX)], alpha=weights[i])
+    fitted_TX[:half] = hat_WW[:half] @ flat_TX[:window]
+    fitted_TX[len(flat_TX) - half :] = hat_WW[half + 1 :] @ flat_TX[-window:]
+    return fitted_TX.reshape(values_TX.shape)
 
 
 def _without_slips(points_TKD: Tensor, noise_D: Tensor) -> Tensor:
