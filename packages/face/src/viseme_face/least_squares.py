@@ -21,7 +21,7 @@ Kind = Literal["space", "image"]
 # (axis, the two that follow): a cross product's components.
 _CYCLES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
 # Frames whose derivatives by all unknowns fit into the cache together.
-_GROUP = 8
+_GROUP = 4
 
 
 @dataclass(frozen=True)
