@@ -30,7 +30,7 @@ DEFAULT = "default"
 OPEN = "its pauses left open"
 BARE = "its voice alone"
 LOUD = "loudness drives the jaw"
-RIDGE = "ridge regression, real clips only"
+RIDGE = "ridge regression, no synthetic speakers"
 MEAN = "mean face"
 # As quiet as this below a clip's loud frames, a jaw driven by loudness is shut.
 _RANGE_DB = 40.0

@@ -1,6 +1,6 @@
 """The plainest thing that listens: a ridge regression from a speech encoder to the lips' opening.
 
-It learns from the real clips of a group and nothing else: no disturbed copies, no synthetic
+It learns from the recorded clips of a group and nothing else: no disturbed copies, no synthetic
 speakers, no committee. What the default is worth shows beside it.
 """
 

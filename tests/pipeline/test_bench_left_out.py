@@ -149,19 +149,47 @@ def test_a_simple_report_needs_no_chain(tmp_path, bench):
         write_group(tmp_path / f"group{group}", [*clips, *others])
         (tmp_path / f"group{group}" / "default").unlink()
     lines = list(bench.report(asked(tmp_path, simple=True)))
-    assert float(cell(lines, "all", "best lag", "ridge regression, real clips only")) > 0.9
+    assert float(cell(lines, "all", "best lag", "ridge regression, no synthetic speakers")) > 0.9
     assert "default" not in "".join(lines)
+    heads = next(line for line in "\n".join(lines).splitlines() if line.startswith("| | aim"))
+    columns = [head.strip() for head in heads.split("|")[3:-1]]
+    assert columns == [
+        "true lips", "true motion on the mesh", "ridge regression, no synthetic speakers",
+        "loudness drives the jaw", "mean face",
+    ]  # fmt: skip
     with pytest.raises(ValueError, match=r"group0.default' holds no viseme.json"):
         list(bench.report(asked(tmp_path)))
 
 
-def test_clips_without_what_the_ridge_regression_hears_are_made_by_the_others(bench, makers):
-    clips = [loud_lips(0), loud_lips(1)]
-    ridge = makers.Ridge.like([heard_lips(number) for number in range(3)])
-    made = {"loud": makers.Loudness.like(clips), makers.RIDGE: ridge}
-    assert [list(m.curves) for m in bench.measure_group(clips, made)] == [["loud"]] * 2
-    heard = bench.measure_group([heard_lips(0)], made)
-    assert list(heard[0].curves) == ["loud", makers.RIDGE]
+def test_the_ridge_regression_is_left_out_where_not_every_clip_can_be_heard(tmp_path, bench):
+    for group in range(2):
+        clip = heard_lips if group == 0 else loud_lips
+        clips = [clip(4 * group), clip(4 * group + 1), clip(4 * group + 2, "train")]
+        write_group(tmp_path / f"group{group}", clips)
+    lines = list(bench.report(asked(tmp_path, simple=True)))
+    assert "ridge" not in "".join(lines)
+    assert float(cell(lines, "all", "lag 0", "loudness drives the jaw")) > 0.5
+    # Of all, of the sure ones, and of clips that nobody saw, which may be without.
+    folder = tmp_path / "heard"
+    write_group(folder / "group0", [heard_lips(0), heard_lips(1), heard_lips(2, "train")])
+    (tmp_path / "also").mkdir()
+    write_group(tmp_path / "also", [loud_lips(7), loud_lips(8)])
+    also = [f"other={tmp_path / 'also' / 'data'}"]
+    lines = list(bench.report(asked(folder, simple=True, also=also)))
+    assert [line.count("ridge") for line in lines if line.startswith("| | aim")] == [1, 1, 0]
+
+
+def test_a_simple_report_takes_no_chains(tmp_path, bench):
+    for options in ({"baseline": ["b=x"]}, {"preset": "fast"}):
+        with pytest.raises(ValueError, match="--simple measures no chain"):
+            list(bench.report(asked(tmp_path, simple=True, **options)))
+
+
+def test_a_mouth_of_the_ridge_regression_cannot_be_less_than_shut(makers):
+    fitted = makers.Ridge.like([heard_lips(number, "train") for number in range(6)])
+    quiet = heard_lips(9)
+    quiet.clip.features["whisper"] -= 100
+    assert fitted(quiet).opening_T.min() == 0
 
 
 def test_clips_of_one_language_are_told_apart_from_those_of_none(bench):

@@ -39,7 +39,7 @@ def flat(values: dict, before: str = "") -> dict:
     return found
 
 
-def test_each_row_differs_from_ours_by_its_own_switch_alone():
+def test_each_row_differs_from_ours_by_what_its_name_says_alone():
     ours = flat(to_plain(config_of(OURS)))
     differing = {}
     for row in ROWS:
@@ -87,6 +87,15 @@ def test_a_difference_counts_if_it_is_larger_than_that_between_seeds(values, sai
 def test_a_comparison_of_single_runs_says_so():
     base, found = [{"seen_correlation": 0.5}], [{"seen_correlation": 0.1}]
     assert compare(WITHOUT_M_ALIGN, found, base) == "SyncScore yes, one run"
+
+
+def test_lips_that_the_base_does_not_follow_tell_nothing_of_a_row():
+    base = [{"seen_correlation": 0.35}, {"seen_correlation": 0.2}]
+    found = [{"seen_correlation": -0.1}]
+    assert compare(WITHOUT_M_ALIGN, found, base) == "SyncScore not learned"
+    # Pictures are compared all the same.
+    both = [{**scores, "psnr_lower": 25.0} for scores in base]
+    assert "PSNR yes" in compare(WITHOUT_M_ALIGN, [{"psnr_lower": 24.0}], both)
 
 
 def test_what_was_not_run_is_not_judged():

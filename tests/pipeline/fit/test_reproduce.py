@@ -1,6 +1,8 @@
 """The grid of ablations: what is run, in which order, and what is not run again."""
 
 import json
+import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -8,7 +10,11 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from tests.pipeline.test_joint_configs import Parsers
 from viseme_core import chores
+from viseme_data import cli as data_cli
+from viseme_landmarks.datamodule import LandmarkDataModule
+from viseme_landmarks.module import LandmarksModule
 from viseme_pipeline.fit import cli, reproduce
 from viseme_pipeline.fit.ablations import ROWS, switches_of
 from viseme_pipeline.fit.reproduce import CONFIGS, Reproduction, Scale
@@ -20,12 +26,20 @@ class Runner:
     def __init__(self) -> None:
         self.all: list[list[str]] = []
         self.threads: set[str | None] = set()
+        self.seconds = 0.0
+        self.busy = 0
+        self.at_once: dict[str, int] = {}
         self.fails_at: int | None = None
 
     def __call__(
         self, command: list[str], *, env: dict[str, str], stdout: Any, **_: Any
     ) -> SimpleNamespace:
         self.threads.add(env.get("OMP_NUM_THREADS"))
+        self.busy += 1
+        self.at_once[command[2]] = max(self.at_once.get(command[2], 0), self.busy)
+        # Long enough for another one to begin.
+        time.sleep(self.seconds)
+        self.busy -= 1
         self.all.append(command[2:])
         if command[2] == "viseme_data":
             return SimpleNamespace(returncode=0)
@@ -107,11 +121,96 @@ def test_the_head_start_is_of_the_model_that_goes_on(scale):
 
 
 def test_several_rows_at_once_have_a_thread_each(runner, tmp_path):
-    Reproduction(tmp_path, "tiny", jobs=2).run()
+    runner.seconds = 0.02
+    cli.main(["reproduce", "--out", str(tmp_path), "--scale", "tiny", "--jobs", "2"])
     assert runner.threads == {"1"}
+    assert runner.at_once == {"viseme_data": 1, "viseme_landmarks": 2, "viseme_pipeline.fit": 2}
     assert len(runner.commands) == 2 * len(ROWS)
     table = (tmp_path / "table.md").read_text()
     assert table.count("| 1 of 1 |") == len(ROWS)
+
+
+def test_the_table_is_there_after_each_row(runner, tmp_path, monkeypatch):
+    done = []
+    plain = Reproduction.table
+
+    def table(reproduction: Reproduction) -> str:
+        done.append(plain(reproduction))
+        return done[-1]
+
+    monkeypatch.setattr(Reproduction, "table", table)
+    Reproduction(tmp_path, "tiny").run()
+    assert [text.count("| 1 of 1 |") for text in done[: len(ROWS)]] == list(range(1, len(ROWS) + 1))
+
+
+def test_head_starts_see_as_many_frames_a_step_whatever_the_windows(runner, tmp_path):
+    Reproduction(tmp_path, "repro").run()
+    frames = {
+        int(value(c, "--data.config.batch_size")) * int(value(c, "--model.config.num_frames"))
+        for c in runner.head_starts
+    }
+    assert frames == {80}
+
+
+def test_what_takes_minutes_is_saved_on_the_way_and_goes_on_from_there(runner, tmp_path):
+    Reproduction(tmp_path, "repro").run()
+    trainings = [c for c in runner.all if c[1] == "fit"]
+    assert len(trainings) == 5 + len(ROWS)
+    for command in trainings:
+        assert value(command, "--ckpt_path") == "last"
+        assert value(command, "--save_every") == "100"
+    # A head start that is there is not made again.
+    kept, *others = [Path(value(c, "--run_dir")) for c in runner.head_starts]
+    for folder in others:
+        (folder / "landmarks.safetensors").unlink()
+    runner.all.clear()
+    Reproduction(tmp_path, "repro").run()
+    again = [Path(value(c, "--run_dir")) for c in runner.head_starts]
+    assert again == others
+    assert kept not in again
+
+
+def test_rows_of_another_recipe_are_not_compared(runner, tmp_path, monkeypatch):
+    Reproduction(tmp_path, "tiny").run()
+    corpora = {**reproduce._CORPORA, "tiny": ("--speakers=7",)}
+    monkeypatch.setattr(reproduce, "_CORPORA", corpora)
+    with pytest.raises(ValueError, match="give the same, or another --out"):
+        Reproduction(tmp_path, "tiny").run()
+    monkeypatch.undo()
+    monkeypatch.setattr(reproduce, "CONFIGS", tmp_path / "configs")
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    for name in ("tiny.yaml", "landmarks/tiny.yaml"):
+        file = tmp_path / "configs" / name
+        said = file.read_text()
+        # What is only said of it changes nothing.
+        file.write_text("# Another word.\n" + said)
+        reproduction = Reproduction(tmp_path, "tiny")
+        reproduction._keep_to_settings()
+        file.write_text(said.replace("max_steps: ", "max_steps: 1"))
+        with pytest.raises(ValueError, match="give the same, or another --out"):
+            reproduction._keep_to_settings()
+        file.write_text(said)
+
+
+@pytest.mark.parametrize("scale", get_args(Scale))
+def test_the_command_that_makes_speakers_understands_its_switches(runner, tmp_path, scale, capsys):
+    Reproduction(tmp_path, scale).run()
+    (command,) = [c for c in runner.all if c[0] == "viseme_data"]
+    with pytest.raises(SystemExit, match="0"):
+        data_cli.main([*command[1:], "--print_config"])
+    said = yaml.safe_load(capsys.readouterr().out)
+    assert said["frames"] == "256"
+    assert said["speakers"] == {"tiny": 6, "repro": 200}[scale]
+
+
+@pytest.mark.parametrize("scale", get_args(Scale))
+def test_landmark_completion_understands_what_its_head_start_is_told(runner, tmp_path, scale):
+    Reproduction(tmp_path, scale).run()
+    parser = Parsers(LandmarksModule, LandmarkDataModule, args=[], run=False).parser
+    for command in runner.head_starts:
+        said = [a for a in command[2:] if not a.startswith(("--ckpt_path", "--save", "--run_dir"))]
+        found = parser.parse_args(said)
+        assert found.trainer.max_steps == {"tiny": 20, "repro": 800}[scale]
 
 
 def test_seeds_are_runs_of_their_own_after_all_rows_of_the_one_before(runner, tmp_path):

@@ -1,6 +1,5 @@
 """The LightningModule of the landmark stage."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,14 +86,6 @@ class LandmarksModule(StageModule):
         ):
             faces = Landmarks(points_TK2[mask_T], LAYOUT)
             save_landmarks(faces, folder / f"{index:06d}.safetensors")
-
-    def on_test_end(self) -> None:
-        """Write the scores into the run's folder."""
-        if self.trainer.is_global_zero:
-            found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-            path = Path(self.trainer.default_root_dir) / "test.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
     def samples(self, batch: LandmarkBatch) -> dict[str, Any]:
         """Return curves of lip opening and a few faces of the first sample, for TensorBoard."""

@@ -1,6 +1,5 @@
 """The LightningModules of the motion stage: the generators, and the lip experts before them."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -172,14 +171,6 @@ class MotionModule(StageModule):
                 face_model=self.face_model_name,
             )
             save_motion(motion, folder / f"{int(batch.index_B[i]):06d}.safetensors")
-
-    def on_test_end(self) -> None:
-        """Write the scores into the run's folder."""
-        if self.trainer.is_global_zero:
-            found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-            path = Path(self.trainer.default_root_dir) / "test.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
     def _score(
         self, batch: MotionBatch, found_BTC: Tensor, *, prefix: str = "", counts: bool = True

@@ -1,9 +1,7 @@
 """The LightningModule of joint training."""
 
-import json
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -116,14 +114,6 @@ class JointModule(StageModule):
         trainer: Any = self.trainer
         for score in pair_scores(self.model, batch, found_BTK2, trainer.datamodule):
             self.add_score(*score)
-
-    def on_test_end(self) -> None:
-        """Write the scores into the run's folder."""
-        if self.trainer.is_global_zero:
-            found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-            path = Path(self.trainer.default_root_dir) / "test.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
     def samples(self, batch: JointBatch) -> dict[str, Any]:
         """Return reference, copied, drawn by completed landmarks and true, for TensorBoard."""

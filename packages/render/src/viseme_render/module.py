@@ -1,6 +1,5 @@
 """The LightningModule of the render stage."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,14 +122,6 @@ class RenderModule(StageModule):
         films_BT3HW = self._system.judge.films(self.model, batch)
         for index, film_T3HW in zip(batch.index_B.tolist(), films_BT3HW, strict=True):
             self._data.write_film(folder / f"{index:06d}.mp4", film_T3HW)
-
-    def on_test_end(self) -> None:
-        """Write the scores into the run's folder."""
-        if self.trainer.is_global_zero:
-            found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-            path = Path(self.trainer.default_root_dir) / "test.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
     def samples(self, batch: Any) -> dict[str, Any]:
         """Return a picture for TensorBoard: what was given, made and true, a row each."""

@@ -1,7 +1,9 @@
 """The LightningModule that every stage's module derives from: steps, logging, optimizer."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
@@ -71,6 +73,18 @@ class StageModule(L.LightningModule):
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         """Return the parameters by group name; joint modules have one group per stage."""
         return {self.stage: self.model.parameters()}
+
+    def on_test_end(self) -> None:
+        """Write what `test` found into `test.json` of the run's folder, whole or not at all."""
+        if not self.trainer.is_global_zero:
+            return
+        found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        path = Path(self.trainer.default_root_dir) / "test.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever waits for it may look at any time.
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        partial.replace(path)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of one batch and log its parts as `train/...`."""

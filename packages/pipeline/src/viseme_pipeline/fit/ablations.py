@@ -26,7 +26,7 @@ PUBLISHED = ("PSNR", "SSIM", "LPIPS", "FID", "CSIM", "SyncScore")
 
 _TRUE, _FALSE = "true", "false"
 OURS = Row("III, IV", "Ours (N = 5)", {}, (24.49, 0.83, 0.097, 29.15, 0.795, 5.46))
-"""What all other rows differ from by one switch."""
+"""What all other rows differ from by what their name says."""
 ROWS = (
     OURS,
     Row(
@@ -102,6 +102,8 @@ _BARS = {
     },
 }
 """What is not trained, and by which of a run's scores it is known."""
+LEARNED = {"seen_correlation": 0.3}
+"""From where on the base has learned what a score is of: differences below are chance."""
 MEASURED_AS = {"PSNR": "psnr_lower", "SSIM": "ssim_lower", "SyncScore": "seen_correlation"}
 """Which score stands for a paper's number; the others need weights that are not free to ship."""
 
@@ -155,8 +157,9 @@ def compare(row: Row, runs: Sequence[Scores], ours: Sequence[Scores]) -> str:
 
     Returns:
         `yes`, `no`, or `too near`, where the difference is less than the base's runs differ among
-        themselves (their standard deviation); `one run` where that is not known. Empty for the base
-        itself and where something was not run.
+        themselves (their standard deviation); `one run` where that is not known; `not learned`
+        where the base is below `LEARNED`. Empty for the base itself and where something was not
+        run.
     """
     if row is OURS:
         return ""
@@ -171,6 +174,9 @@ def compare(row: Row, runs: Sequence[Scores], ours: Sequence[Scores]) -> str:
             for some in (runs, ours)
         )
         if not here or not base:
+            continue
+        if statistics.mean(base) < LEARNED.get(key, -math.inf):
+            said.append(f"{name} not learned")
             continue
         difference = statistics.mean(here) - statistics.mean(base)
         published = row.published[number] - OURS.published[number]

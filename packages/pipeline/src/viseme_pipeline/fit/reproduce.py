@@ -14,6 +14,7 @@ rows/            the joint trainings
 logs/            what every command said
 """
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
+
+import yaml
 
 from viseme_core.chores import run_all, run_chore
 from viseme_pipeline.fit.ablations import ROWS, Row, as_markdown, settings_of, switches_of
@@ -50,6 +53,9 @@ _BRIEF = (
 # Beside the sources; a wheel has none.
 CONFIGS = Path(__file__).parents[3] / "configs"
 _LANDMARKS = "landmarks."
+_SAVE_EVERY = "--save_every=100"
+_WINDOWS = 16
+"""Windows of a step of a head start, where windows are of as many frames as in the base."""
 
 _WORDS = {
     "tiny": "Scale `tiny`: 20 steps each. That every row trains, saves and is tested is all that "
@@ -121,9 +127,13 @@ class Reproduction:
         return f"{as_markdown(found, self.seeds)}\n{_WORDS[self.scale]}\n{_NOISE}"
 
     def _keep_to_settings(self) -> None:
-        """Refuse rows of other data or switches, which one table would compare with new ones."""
-        path, data = self.out / "settings.json", str(self.data) if self.data else None
-        settings = {"data": data, "extra": list(self.extra)}
+        """Refuse rows of other data or settings, which one table would compare with new ones."""
+        path = self.out / f"settings_{self.scale}.json"
+        settings = {
+            "data": str(self.data) if self.data else None,
+            "extra": list(self.extra),
+            "recipe": self._recipe(),
+        }
         before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else settings
         if before != settings:
             raise ValueError(
@@ -132,6 +142,13 @@ class Reproduction:
             )
         self.out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
+
+    def _recipe(self) -> str:
+        """Return a name of all that a scale stands for; what is only said of it has no part."""
+        files = (CONFIGS / f"{self.scale}.yaml", CONFIGS / "landmarks" / f"{self.scale}.yaml")
+        parts = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+        parts += [_CORPORA[self.scale], [[row.name, *switches_of(row)] for row in ROWS]]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def folder(self, row: Row, seed: int) -> Path:
         """Return where a row's run is kept."""
@@ -173,6 +190,7 @@ class Reproduction:
                 f"--seed_everything={seed}",
                 f"--data.config.batch_size={row.windows}",
                 "--ckpt_path=last",
+                _SAVE_EVERY,
                 *(_BRIEF if self.scale == "tiny" else ()),
                 *self.extra,
             )
@@ -234,7 +252,10 @@ class Reproduction:
             f"--data.config.path={self._clips}",
             *(f"--model.config.{name}={value}" for name, value in model.items()),
             f"--seed_everything={seed}",
+            # As many frames a step with windows of one.
+            f"--data.config.batch_size={_WINDOWS * row.windows // ROWS[0].windows}",
             "--ckpt_path=last",
+            _SAVE_EVERY,
         )
 
     def _run(self, name: str, module: str, *arguments: str) -> None:
