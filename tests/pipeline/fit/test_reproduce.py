@@ -54,7 +54,9 @@ class Runner:
             (folder / "render.safetensors").touch()
         else:
             score = {"test/psnr_lower": 20.0 + len(self.commands), "test/lips_missed": 0.1}
-            (folder / "test.json").write_text(json.dumps(score))
+            # Whole or not at all, as training does.
+            (folder / "partial").write_text(json.dumps(score))
+            (folder / "partial").rename(folder / "test.json")
         return SimpleNamespace(returncode=0)
 
     @property
