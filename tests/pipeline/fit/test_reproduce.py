@@ -213,6 +213,9 @@ def test_landmark_completion_understands_what_its_head_start_is_told(runner, tmp
         said = [a for a in command[2:] if not a.startswith(("--ckpt_path", "--save", "--run_dir"))]
         found = parser.parse_args(said)
         assert found.trainer.max_steps == {"tiny": 20, "repro": 800}[scale]
+        # Of 6 or 200 speakers, who have a clip each, two thirds and more are trained on.
+        clips = {"tiny": 4, "repro": 176}[scale]
+        assert found.data.config.batch_size <= clips * found.data.config.repeats
 
 
 def test_seeds_are_runs_of_their_own_after_all_rows_of_the_one_before(runner, tmp_path):
