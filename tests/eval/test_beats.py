@@ -129,7 +129,9 @@ def test_beats_of_sound_in_pieces_are_those_of_the_whole(size: int) -> None:
 
 def test_motion_on_the_beat_beats_motion_at_random_times() -> None:
     sound = audio_beats(syllables(*ONSETS))
-    aligned = beat_align(sound, motion_beats(nods(torch.tensor(ONSETS)), smoothing_frames=1))
+    # Half a frame from an onset two frames are equally slow, and rounding says which is slower.
+    stops = torch.tensor(ONSETS) + 0.008
+    aligned = beat_align(sound, motion_beats(nods(stops), smoothing_frames=1))
     generator = torch.Generator().manual_seed(0)
     by_chance = []
     for _ in range(20):
