@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from tests.face.models import random_model, random_truth
-from viseme_face.fitting import FitResult, fit_clip
+from viseme_face.fitting import FitResult, fit_clip, fit_identity
 from viseme_face.morphable import MorphableModel
 from viseme_face.pose import pose_vertices, project
 
@@ -147,6 +147,16 @@ def test_points_of_weight_zero_and_nan_points_change_nothing() -> None:
     by_nan = fit_clip(model, unseen, "mp478")
     assert_close(by_weight.expression, by_nan.expression)
     assert (project(refitted(model, by_nan)) - image).abs().max() < 1e-4
+
+
+def test_identity_alone_is_that_of_the_whole_fit() -> None:
+    model = MorphableModel.builtin()
+    image = project(posed(model, random_truth(model, 40)))
+    image[3] = torch.nan
+    options: dict[str, Any] = {"weights": torch.linspace(0, 2, 478), "noise": 1e-3}
+    alone = fit_identity(model, image, "mp478", **options)
+    assert torch.equal(alone, fit_clip(model, image, "mp478", **options).identity)
+    assert not torch.equal(alone, fit_identity(model, image, "mp478"))
 
 
 def test_missing_frames_are_nan_until_filled() -> None:

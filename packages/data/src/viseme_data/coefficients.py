@@ -1,14 +1,13 @@
 """Landmarks of a clip to motion: one identity, expression and pose of every frame."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from viseme_core.types import FPS, Landmarks, Motion
 from viseme_data.smooth import smooth_landmarks
-from viseme_face import MorphableModel, fit_clip, pose_vertices, project
+from viseme_face import MorphableModel, fit_clip, fit_identity, pose_vertices, project
 from viseme_face.fitting import IDENTITY_FRAMES
 from viseme_face.layouts import (
     LEFT_EYE,
@@ -64,13 +63,15 @@ def fit_motion(
     smoothed = Landmarks(smooth_landmarks(landmarks.points_TKD, strength=strength), "mp478")
     points_TK2 = smoothed.points_TKD[..., :2]
     num = len(points_TK2)
-    # As many as `fit_clip` looks for identity in, so that it fits no others for nothing.
+    # As many as identity is looked for in, so that no others are made ready for nothing.
     some = torch.linspace(0, num - 1, min(num, IDENTITY_FRAMES)).round().long()
     weights_K = points_TK2.new_ones(points_TK2.shape[1])
     weights_K[list(_MOVING)] = _MOVING_WEIGHT
-    fit = partial(fit_clip, model, layout="mp478", weights=weights_K, noise=_NOISE)
-    identity = fit(points_TK2[some]).identity
-    parts = [fit(part_TK2, identity=identity) for part_TK2 in points_TK2.split(_CHUNK)]
+    identity = fit_identity(model, points_TK2[some], "mp478", weights=weights_K, noise=_NOISE)
+    parts = [
+        fit_clip(model, part_TK2, "mp478", identity=identity, weights=weights_K, noise=_NOISE)
+        for part_TK2 in points_TK2.split(_CHUNK)
+    ]
     motion = Motion(
         expression=torch.cat([part.expression for part in parts]),
         pose=torch.cat([part.pose for part in parts]),

@@ -6,7 +6,7 @@ between face models; `regions` closes lips and eyes; `raster` draws meshes.
 """
 
 from viseme_face.convert import convert
-from viseme_face.fitting import FitResult, fit_clip
+from viseme_face.fitting import FitResult, fit_clip, fit_identity
 from viseme_face.layouts import eye_aspect_ratio, lip_opening, select
 from viseme_face.morphable import MorphableModel
 from viseme_face.parts import FaceParts
@@ -22,6 +22,7 @@ __all__ = [
     "convert",
     "eye_aspect_ratio",
     "fit_clip",
+    "fit_identity",
     "lip_opening",
     "pose_vertices",
     "project",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from viseme_face import MorphableModel, fit_clip
+from viseme_face import MorphableModel, fit_clip, fit_identity
 from viseme_face.fitting import IDENTITY_FRAMES
 
 # The expected error of real landmarks, as preparation takes it (`viseme_data.coefficients`): 0.8 %
@@ -29,7 +29,7 @@ class PoseFitter:
         some = torch.linspace(0, num_frames - 1, min(num_frames, IDENTITY_FRAMES)).round().long()
         self._model = model
         points_TK2 = points(some.tolist())[..., :2]
-        self.identity = fit_clip(model, points_TK2, "mp478", noise=_NOISE).identity
+        self.identity = fit_identity(model, points_TK2, "mp478", noise=_NOISE)
 
     def pose(self, points_TK3: Tensor) -> Tensor:
         """Return (rx, ry, rz, tx, ty, tz) of each frame in radians and model units, (T, 6)."""
