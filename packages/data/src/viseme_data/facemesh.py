@@ -6,8 +6,9 @@ graph, and only the square around a face is handed over instead of the whole fra
 """
 
 import math
-import warnings
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ try:
     from mediapipe.framework import calculator_pb2
     from mediapipe.framework.formats import landmark_pb2, rect_pb2
     from mediapipe.python import packet_creator, packet_getter
-    from mediapipe.python._framework_bindings import calculator_graph
+    from mediapipe.python._framework_bindings import calculator_graph, resource_util
 except ImportError as error:
     raise ImportError(
         "finding faces needs MediaPipe 0.10.21 and OpenCV; install them with "
@@ -51,13 +52,27 @@ _PACKED = np.dtype(
     }
 )
 _TAGS = 0x0F0A
-# The calling thread runs the net: handed over to threads of the graph's own, as is the default, it
-# takes a fifth more work and, where all cores are busy, nearly twice the time. Same bits.
-_LANDMARK_GRAPH = """
+# The calling thread runs the nets: handed over to threads of the graph's own, as is the default,
+# they take a fifth more work and, where all cores are busy, nearly twice the time. Same bits.
+_GRAPH = """
 executor { type: "ApplicationThreadExecutor" }
 input_stream: "image"
+output_stream: "found"
+"""
+_DETECTION_GRAPH = (
+    _GRAPH
+    + """
+node {
+  calculator: "%s"
+  input_stream: "IMAGE:image"
+  output_stream: "DETECTIONS:found"
+}
+"""
+)
+_LANDMARK_GRAPH = (
+    _GRAPH
+    + """
 input_stream: "roi"
-output_stream: "landmarks"
 node {
   calculator: "ConstantSidePacketCalculator"
   output_side_packet: "PACKET:with_attention"
@@ -72,9 +87,10 @@ node {
   input_stream: "IMAGE:image"
   input_stream: "ROI:roi"
   input_side_packet: "WITH_ATTENTION:with_attention"
-  output_stream: "LANDMARKS:landmarks"
+  output_stream: "LANDMARKS:found"
 }
 """
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,21 +111,19 @@ class FaceNets:
     """
 
     def __init__(self) -> None:
-        graph = text_format.Parse(
-            _LANDMARK_GRAPH, _message(calculator_pb2, "CalculatorGraphConfig")
-        )
-        self._graphs: list[Any] = []
-        solutions = getattr(mp, "solutions", None)
-        if solutions is None:
+        self._graphs: list[_Graph] = []
+        if getattr(mp, "solutions", None) is None:
             raise RuntimeError(
                 f"mediapipe {mp.__version__} carries no face models; "
                 f"install the pinned one with `pip install viseme-data[track]`"
             )
+        # The nets are files of MediaPipe's own, named from beside its folder.
+        resource_util.set_resource_dir(str(Path(mp.__file__).parents[1]))
         try:
             with without_lines(_CHATTER):
-                self._near = self._start(solutions.face_detection.FaceDetection(model_selection=0))
-                self._far = self._start(solutions.face_detection.FaceDetection(model_selection=1))
-                self._landmarks = self._start(_LandmarkGraph(graph))
+                self._near = self._start(_DETECTION_GRAPH % "FaceDetectionShortRangeCpu")
+                self._far = self._start(_DETECTION_GRAPH % "FaceDetectionFullRangeCpu")
+                self._landmarks = self._start(_LANDMARK_GRAPH)
                 # The nets are built, and announce themselves, when the first picture comes.
                 blank = np.zeros((_NET_PX, _NET_PX, 3), np.uint8)
                 self.detect(blank, far=False)
@@ -133,8 +147,9 @@ class FaceNets:
         if shrink > 1:
             size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
             frame_HW3 = cv2.resize(frame_HW3, size, interpolation=cv2.INTER_AREA)
-        found = _process(self._far if far else self._near, frame_HW3).detections or []
-        return [_to_detection(face, width, height) for face in found]
+        found = (self._far if far else self._near).run(frame_HW3)
+        faces = packet_getter.get_proto_list(found) if found is not None else []
+        return [_to_detection(face, width, height) for face in faces]
 
     def landmarks(self, frame_HW3: np.ndarray, square: CropBox) -> np.ndarray | None:
         """Return 478 points (x, y, z) in source pixels, float32, or None if there is no face.
@@ -157,9 +172,11 @@ class FaceNets:
             height=side / height,
             rotation=square.angle,
         )
-        packed = self._landmarks.run(np.ascontiguousarray(tile_HW3), region)
-        if packed is None:
+        found = self._landmarks.run(tile_HW3, roi=region)
+        if found is None:
             return None
+        # What `packet_getter.get_proto` makes a message of, only to be asked for its bytes again.
+        packed = packet_getter._packet_getter._get_serialized_proto(found)
         # Shares of the tile to its pixels, and these to the source's: two maps of one square, which
         # differ by a factor and in where its corner lies.
         points_K3 = _coordinates(packed) * (width, height, width)
@@ -171,7 +188,7 @@ class FaceNets:
         return points_K3.astype(np.float32)
 
     def close(self) -> None:
-        """Stop the graphs and their threads; calling it again does nothing."""
+        """Stop the graphs; calling it again does nothing."""
         while self._graphs:
             self._graphs.pop().close()
 
@@ -181,9 +198,9 @@ class FaceNets:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self, graph: Any) -> Any:
-        self._graphs.append(graph)
-        return graph
+    def _start(self, text: str) -> "_Graph":
+        self._graphs.append(_Graph(text))
+        return self._graphs[-1]
 
 
 def square_around(points_K3: np.ndarray) -> CropBox:
@@ -208,34 +225,41 @@ def _to_detection(face: Any, width: int, height: int) -> Detection:
     return Detection(score=float(face.score[0]), square=square)
 
 
-class _LandmarkGraph:
-    """The graph of the landmark net, without MediaPipe's wrapper, which takes a tenth longer."""
+class _Graph:
+    """A graph of MediaPipe without its wrapper, which takes a tenth longer.
 
-    def __init__(self, config: Any) -> None:
+    Args:
+        text: What it does; it takes an `image` and says what it has `found`.
+    """
+
+    def __init__(self, text: str) -> None:
+        config = text_format.Parse(text, _message(calculator_pb2, "CalculatorGraphConfig"))
         self._graph: Any = calculator_graph.CalculatorGraph(graph_config=config)
         self._found: Any = None
         self._time = 0
-        self._graph.observe_output_stream("landmarks", self._keep, True)
+        self._graph.observe_output_stream("found", self._keep, True)
         self._graph.start_run({})
 
-    def run(self, tile_HW3: np.ndarray, region: Any) -> bytes | None:
-        """Return the landmarks' message as bytes, None if there is no face."""
+    def run(self, picture_HW3: np.ndarray, **messages: Any) -> Any | None:
+        """Return the packet of what is found in a picture, None if it is nothing."""
         self._time += 1
         self._found = None
-        image = packet_creator.create_image(tile_HW3, image_format=mp.ImageFormat.SRGB)
+        # One that cannot be written to is not copied: it is looked at until this returns.
+        lent_HW3 = np.ascontiguousarray(picture_HW3).view()
+        lent_HW3.flags.writeable = False
+        image = packet_creator.create_image(lent_HW3, image_format=mp.ImageFormat.SRGB)
         self._graph.add_packet_to_input_stream("image", image.at(self._time))
-        self._graph.add_packet_to_input_stream(
-            "roi", packet_creator.create_proto(region).at(self._time)
-        )
+        for name, message in messages.items():
+            packet = packet_creator.create_proto(message)
+            self._graph.add_packet_to_input_stream(name, packet.at(self._time))
         self._graph.wait_until_idle()
-        if self._found is None or self._found.is_empty():
-            return None
-        # What `packet_getter.get_proto` makes a message of, only to be asked for its bytes again.
-        return packet_getter._packet_getter._get_serialized_proto(self._found)
+        return None if self._found is None or self._found.is_empty() else self._found
 
     def close(self) -> None:
         """Stop the graph."""
-        self._graph.close()
+        # What went wrong inside was an error of `run` already.
+        with suppress(RuntimeError):
+            self._graph.close()
 
     def _keep(self, _: str, packet: Any) -> None:
         self._found = packet
@@ -256,10 +280,3 @@ def _coordinates(packed: bytes) -> np.ndarray:
 def _message(module: Any, name: str, **fields: float) -> Any:
     # Protobuf makes its classes at run time, where no type checker sees them.
     return getattr(module, name)(**fields)
-
-
-def _process(graph: Any, inputs: Any) -> Any:
-    with warnings.catch_warnings():
-        # MediaPipe 0.10.21 calls a function that protobuf 4 is about to drop.
-        warnings.filterwarnings("ignore", message=r"SymbolDatabase\.GetPrototype")
-        return graph.process(inputs)
