@@ -135,6 +135,20 @@ def test_sound_is_read_stretch_by_stretch_as_in_one(tmp_path):
     assert reader.between(200_000, 201_000) is None
 
 
+def test_a_first_picture_that_is_known_is_not_decoded_again(tmp_path, monkeypatch):
+    late = Sound(samples=speech(2.0), start=0.5, codec="pcm_s16le", kind="s16")
+    path = write_media(tmp_path / "film.mov", Stream(start=0.2), late)
+    pictures = PicturesTwice(path)
+    assert pictures.first is None
+    list(pictures.first_time())
+    whole_S = SoundReader(path).between(0, 40_000)
+    assert whole_S is not None and whole_S[:4800].max() == 0 < whole_S[4800:4900].max()
+    monkeypatch.setattr("viseme_data.sound.first_picture", lambda path: pytest.fail("decoded"))
+    known_S = SoundReader(path, picture=pictures.first).between(0, 40_000)
+    assert known_S is not None
+    np.testing.assert_array_equal(known_S, whole_S)
+
+
 @pytest.mark.parametrize(("offset", "confidence", "removed"), [(3.2, 0.9, 3.2), (-2, 0.4, 0)])
 def test_an_offset_is_removed_where_it_is_sure(tmp_path, monkeypatch, offset, confidence, removed):
     path = film(tmp_path / "a.mp4")

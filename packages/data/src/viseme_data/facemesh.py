@@ -40,8 +40,9 @@ _CHATTER = (
 ROI_SCALE = 1.5
 # What the landmark net takes; more pixels would only be thrown away.
 _NET_PX = 192
-# Detectors take 128 and 192 pixels; their own reduction skips pixels, ours does not.
-_DETECT_PX = 384
+# Detectors take 128 and 192 pixels; their own reduction skips pixels, ours does not. It is by whole
+# numbers of pixels, which takes a fifth of the time of others.
+_DETECT_PX = 192
 # A landmark in protobuf's wire format: field 1 of 15 bytes, in it float fields 1, 2 and 3.
 _PACKED = np.dtype(
     {
@@ -143,7 +144,7 @@ class FaceNets:
                 and better on faces that fill the picture.
         """
         height, width = frame_HW3.shape[:2]
-        shrink = max(height, width) / _DETECT_PX
+        shrink = max(height, width) // _DETECT_PX
         if shrink > 1:
             size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
             frame_HW3 = cv2.resize(frame_HW3, size, interpolation=cv2.INTER_AREA)

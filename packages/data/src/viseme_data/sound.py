@@ -53,18 +53,22 @@ def read_audio(path: str | Path) -> AudioClip:
     return AudioClip(torch.from_numpy(np.concatenate(pieces)))
 
 
-def stream_audio(path: str | Path) -> Iterator[np.ndarray]:
+def stream_audio(path: str | Path, *, picture: Any | None = None) -> Iterator[np.ndarray]:
     """Yield the sound of a file in pieces of float32 samples in [-1, 1], mono at 16 kHz.
 
     The first sample belongs to the first picture; in a file without video, to the first sound.
     Sound before is cut away; silence fills what is missing before it begins, and gaps. Its end is
     its own: it may be shorter or longer than the video.
 
+    Args:
+        path: File with the sound.
+        picture: Its first frame, from those who have decoded it; else it is decoded for its time.
+
     Raises:
         MediaError: If there is no sound that can be decoded. One with damaged parts is silent
             there and says so by `logging`.
     """
-    for sound in placed_sound(path):
+    for sound in placed_sound(path, picture=picture):
         resampler = _resampler(sound.rate_hz, path)
         is_empty = True
         for piece in sound.pieces:
@@ -74,17 +78,21 @@ def stream_audio(path: str | Path) -> Iterator[np.ndarray]:
             yield from within_scale(resampler.finish().numpy())
 
 
-def placed_sound(path: str | Path) -> Iterator[PlacedSound]:
+def placed_sound(path: str | Path, *, picture: Any | None = None) -> Iterator[PlacedSound]:
     """Yield the sound of a file once, as `stream_audio` places it, with its own rate and channels.
 
     The file is open until the next step.
+
+    Args:
+        path: File with the sound.
+        picture: As `stream_audio` takes it.
 
     Raises:
         MediaError: If there is no sound that can be decoded.
     """
     with open_media(path) as container:
         stream = need_stream(container, "audio", path)
-        zero_sec = _picture_time(container, path)
+        zero_sec = _picture_time(container, path) if picture is None else time_of(picture)
         frames = decode(container, stream, path)
         for first in frames:
             line = _TimeLine(first.sample_rate, zero_sec, path)

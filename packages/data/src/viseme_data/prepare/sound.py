@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +24,11 @@ class SoundReader:
 
     Args:
         path: File with the sound.
+        picture: Its first frame, if that was decoded.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._pieces: Iterator[np.ndarray] = stream_audio(path)
+    def __init__(self, path: Path, *, picture: Any | None = None) -> None:
+        self._pieces: Iterator[np.ndarray] = stream_audio(path, picture=picture)
         self._held_S = np.zeros(0, np.float32)
         self._start = 0
         self._is_over = False

@@ -75,7 +75,7 @@ def _prepared(
     if source.problem is not None:
         raise source.problem
     pictures = PicturesTwice(source.path, threads=tools.decoder_threads)
-    sound = SoundReader(source.sound or source.path)
+    sound: SoundReader | None = None
     config = tools.config
     for chapter in read_chapters(
         pictures.first_time(),
@@ -92,6 +92,7 @@ def _prepared(
             if problem := hopeless(track, row.outside, config.quality):
                 yield replace(row, reasons=problem[:1], detail=problem[1])
                 continue
+            sound = sound or _sound_of(source, pictures)
             name = clip_id(source.content_hash, tools.settings_hash, track.start_frame, face)
             drafts.append(draft_clip(track, face, sound, tools, name=name))
         if drafts:
@@ -101,6 +102,12 @@ def _prepared(
             measures = film_crops(seen, start, drafts, folder, config.size, depth=tools.ahead)
             for draft, measured in zip(drafts, measures, strict=True):
                 yield _judged(draft, measured, source, chapter, tools, folder)
+
+
+def _sound_of(source: Source, pictures: PicturesTwice) -> SoundReader:
+    if source.sound is not None:
+        return SoundReader(source.sound)
+    return SoundReader(source.path, picture=pictures.first)
 
 
 def _judged(
