@@ -142,7 +142,8 @@ def test_a_first_picture_that_is_known_is_not_decoded_again(tmp_path, monkeypatc
     assert pictures.first is None
     list(pictures.first_time())
     whole_S = SoundReader(path).between(0, 40_000)
-    assert whole_S is not None and whole_S[:4800].max() == 0 < whole_S[4800:4900].max()
+    assert whole_S is not None
+    assert whole_S[:4800].max() == 0 < whole_S[4800:4900].max()
     monkeypatch.setattr("viseme_data.sound.first_picture", lambda path: pytest.fail("decoded"))
     known_S = SoundReader(path, picture=pictures.first).between(0, 40_000)
     assert known_S is not None
