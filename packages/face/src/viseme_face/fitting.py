@@ -14,8 +14,8 @@ from torch import Tensor
 
 from viseme_core.shapes import check_shape
 from viseme_core.types import FPS, Layout, Motion
-from viseme_face.fit_start import closed_form_coefficients, closed_form_pose
 from viseme_face.fit_points import observed_frames
+from viseme_face.fit_start import closed_form_coefficients, closed_form_pose
 from viseme_face.gauss_newton import fit_frames, fit_shared
 from viseme_face.least_squares import FitOptions, Observed, State, shape_of
 from viseme_face.morphable import MorphableModel
