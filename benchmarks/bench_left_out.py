@@ -2,7 +2,7 @@
 
     python benchmarks/bench_left_out.py FOLDER [--transcripts FILE.tsv] [--not-real NAME ...]
         [--baseline NAME=FOLDER ...] [--also LABEL=DATA ...] [--preset NAME] [--simple]
-        [--out FILE.md]
+        [--people-curve N ...] [--out FILE.md]
 
 FOLDER holds `group0`, `group1` and so on, each with `data`, a prepared folder whose split `test`
 are the people left out, and `default`, a chain that was trained on the others (`left_out_makers`).
@@ -10,7 +10,8 @@ Every clip is measured whole: the opening of the generated mesh's lips, with the
 its first frame as the portrait, against that of the landmarks in the picture. The transcripts are
 those of `viseme_data.synthetic.transcripts`: `source start_sec end_sec text`. DATA are prepared
 clips that no group has seen, such as synthetic speakers; group 0 makes their lips. `--simple`
-measures what needs no training and no `default`: loudness, a ridge regression, the mean face.
+measures what needs no training and no `default`: loudness, a ridge regression, the mean face; with
+`--people-curve` also what the ridge regression learns from N of the people.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from left_out_makers import (
     simple_makers,
     usual_control,
 )
-from left_out_ridge import can_be_heard
+from left_out_ridge import can_be_heard, curve_table
 
 from viseme_core.types import SAMPLE_RATE_HZ, AudioClip
 from viseme_data.synthetic.speech import Voice
@@ -220,6 +221,10 @@ def report(args: argparse.Namespace) -> Iterator[str]:
     for title, some in tables.items():
         if some:
             yield from score_table(title, some)
+    if args.people_curve:
+        sure = [[one for one in clips if is_sure(one, args.not_real)] for clips in left_out]
+        others = [read_true_clips(group / "data", "train") for group in groups]
+        yield from curve_table(list(zip(others, sure, strict=True)), args.people_curve)
     if args.simple:
         return
     yield from head_table(measured)
@@ -267,6 +272,7 @@ def main() -> None:
     parser.add_argument("--also", nargs="*", default=[], help="LABEL=DATA that nobody saw")
     parser.add_argument("--preset", choices=get_args(PresetName), help="default: the chain's")
     parser.add_argument("--simple", action="store_true", help="only what needs no training")
+    parser.add_argument("--people-curve", type=int, nargs="*", default=[], help="numbers of people")
     parser.add_argument("--seconds", type=float, default=60, help="of sound, to time")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2], help="to time with")
     parser.add_argument("--out", type=Path)

@@ -1,16 +1,18 @@
 """The plainest thing that listens: a ridge regression from a speech encoder to the lips' opening.
 
 It learns from the recorded clips of a group and nothing else: no disturbed copies, no synthetic
-speakers, no committee. What the default is worth shows beside it.
+speakers, no committee. What the default is worth shows beside it, and what more people would be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from viseme_eval.run.lip_scores import Curves
+from viseme_core.types import FPS
+from viseme_eval.run.lip_scores import Curves, lip_scores
 from viseme_eval.run.true_clips import TrueClip
 from viseme_pipeline.default_training.recipe import FEATURE
 
@@ -18,6 +20,8 @@ _FRAMES = 5
 """That are heard, half of them before and half after."""
 _PENALTY = 1.0
 """For each frame learned from, features in units of their spread."""
+DRAWS = 8
+"""Choices of as many people, so that it shows how much hangs on who they are."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,3 +78,54 @@ def hear(one: TrueClip) -> Tensor:
     half = _FRAMES // 2
     padded_AT = torch.nn.functional.pad(features_AT[None], (half, half), mode="replicate")[0]
     return padded_AT.unfold(1, _FRAMES, 1).permute(1, 0, 2).flatten(1)
+
+
+def curve_table(
+    groups: Sequence[tuple[Sequence[TrueClip], Sequence[TrueClip]]], counts: Sequence[int]
+) -> Iterator[str]:
+    """Yield the lines of a table of correlations by the number of people it learned from.
+
+    Args:
+        groups: Clips of each group: those to learn from, and those that are left out; no table
+            where none is.
+        counts: Numbers of people, chosen at random; all that there are come last by themselves.
+
+    Raises:
+        ValueError: If a group has fewer people, or a clip cannot be heard.
+    """
+    groups = [group for group in groups if group[1]]
+    if not groups:
+        return
+    if not all(can_be_heard(one) for group in groups for some in group for one in some):
+        raise ValueError(f"--people-curve needs clips that were prepared with {FEATURE!r}")
+    yield f"\n## Ridge regression by people learned from, means over {DRAWS} choices (range)\n"
+    yield "| people | minutes | lag 0 | best lag |\n|---|---|---|---|"
+    for count in (*counts, None):
+        found_D4 = np.array([_learned(groups, count, n) for n in range(DRAWS if count else 1)])
+        people, minutes, *_ = found_D4.mean(0)
+        cells = [
+            f"{of_D.mean():.3f}" + (f" ({of_D.min():.3f} to {of_D.max():.3f})" if count else "")
+            for of_D in found_D4[:, 2:].T
+        ]
+        name = f"{count}" if count else f"all, {people:.1f}"
+        yield f"| {name} | {minutes:.1f} | {' | '.join(cells)} |"
+
+
+def _learned(
+    groups: Sequence[tuple[Sequence[TrueClip], Sequence[TrueClip]]], count: int | None, draw: int
+) -> list[float]:
+    """Return means over clips left out: people and minutes learned from, lag 0, best lag."""
+    found = []
+    for number, (others, left_out) in enumerate(groups):
+        people = sorted({one.row.speaker for one in others})
+        if count is not None and not 0 < count <= len(people):
+            raise ValueError(f"--people-curve takes 1 to {len(people)} people, got {count}")
+        chosen = np.random.default_rng((draw, number)).permutation(people)[:count]
+        known = [one for one in others if one.row.speaker in chosen]
+        minutes = sum(one.clip.num_frames for one in known) / FPS / 60
+        ridge = Ridge.like(known)
+        for one in left_out:
+            scores = lip_scores(ridge(one), one)
+            tops = [scores[key].top for key in ("lag 0", "best lag")]
+            found.append([len(chosen), minutes, *tops])
+    return np.mean(found, 0).tolist()

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from viseme_motion.silence import CLOSE_FRAMES, LOOK_FRAMES, LevelStream, SilenceGate
+from viseme_motion.silence import LOOK_FRAMES, WAIT_FRAMES, LevelStream, SilenceGate
 
 LOUD, ROOM = -20.0, -65.0
 
@@ -42,26 +42,40 @@ def test_digital_silence_has_a_level():
 def test_the_mouth_is_shut_within_a_fifth_of_a_second_and_free_when_sound_begins():
     levels = [LOUD] * 20 + [ROOM] * 30 + [LOUD] * 20
     shut = closure_of(levels)
-    assert not any(shut[:20])
-    assert CLOSE_FRAMES / 25 <= 0.2
-    assert shut[20 + CLOSE_FRAMES - 1] == 1.0
+    assert not any(shut[: 20 + WAIT_FRAMES])
+    assert all(value == 1.0 for value in shut[20 + 5 : 50 - LOOK_FRAMES])
     # Open again by the frame in which the sound begins, on its way LOOK_FRAMES before.
-    assert all(value == 1.0 for value in shut[24 : 50 - LOOK_FRAMES])
     assert shut[50 - LOOK_FRAMES] < 1
     assert not any(shut[50:])
     steps = torch.tensor(shut).diff().abs()
     assert steps.max() < 0.4
 
 
-def test_a_pause_shorter_than_the_look_ahead_leaves_the_mouth_alone():
-    for pause, shuts in ((LOOK_FRAMES, False), (LOOK_FRAMES + 1, True)):
-        assert any(closure_of([LOUD] * 20 + [ROOM] * pause + [LOUD] * 20)) == shuts
+def test_a_pause_of_less_than_three_tenths_of_a_second_leaves_the_mouth_alone():
+    assert not any(closure_of([LOUD] * 20 + [ROOM] * 7 + [LOUD] * 20))
+
+
+def test_the_shortest_pause_shuts_the_mouth_once_and_leaves_it_free_when_sound_begins():
+    shut = closure_of([LOUD] * 20 + [ROOM] * 8 + [LOUD] * 20)
+    assert shut[20:28] == pytest.approx([0, 0, 0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3])
+    assert not any(shut[:20] + shut[28:])
+
+
+def test_without_looking_ahead_sound_opens_the_mouth_that_has_begun_to_close():
+    shut = closure_of([LOUD] * 20 + [ROOM] * 5 + [LOUD] * 20, look=0)
+    assert shut[20:28] == pytest.approx([0, 0, 0, 1 / 3, 2 / 3, 1 / 3, 0, 0])
 
 
 def test_levels_between_the_two_thresholds_change_nothing():
-    # 26 dB below the loudest: not low enough to begin silence, not high enough to end it.
-    assert not any(closure_of([LOUD] * 20 + [LOUD - 26] * 20))
-    assert closure_of([LOUD] * 20 + [ROOM] * 10 + [LOUD - 26] * 20)[-10:] == [1.0] * 10
+    # 24.6 dB below the loudest: not low enough to begin silence, not high enough to end it. Speech
+    # fades from memory by 0.4 dB until then.
+    assert not any(closure_of([LOUD] * 20 + [LOUD - 24.6] * 20))
+    assert closure_of([LOUD] * 20 + [ROOM] * 10 + [LOUD - 24.6] * 20)[-10:] == [1.0] * 10
+
+
+def test_the_thresholds_are_25_and_24_decibels_below_the_loudest():
+    assert any(closure_of([LOUD] * 20 + [LOUD - 25.2] * 20))
+    assert not any(closure_of([LOUD] * 20 + [ROOM] * 10 + [LOUD - 23.8] * 20)[-20:])
 
 
 def test_a_quiet_room_does_not_become_speech_however_long_it_lasts():
@@ -76,14 +90,16 @@ def test_the_voice_may_be_quiet_or_loud():
         assert shut[-1] == 1.0
 
 
-def test_pieces_give_the_same_as_the_whole():
+@pytest.mark.parametrize("size", [1, 10])
+def test_pieces_give_the_same_as_the_whole(size):
     generator = torch.Generator().manual_seed(0)
-    levels = (LOUD - 45 * (torch.rand(40, generator=generator) > 0.5)).repeat_interleave(7).tolist()
+    # Pauses of 8 frames and of twice as many and more: in the shortest, closing must be remembered.
+    levels = (LOUD - 45 * (torch.rand(40, generator=generator) > 0.5)).repeat_interleave(8).tolist()
     whole = closure_of(levels)
     gate, found = SilenceGate(), []
-    for start in range(0, len(levels), 10):
-        gate.hear(levels[start : start + 10])
+    for start in range(0, len(levels), size):
+        gate.hear(levels[start : start + size])
         # What a stream can answer by now.
-        found += gate.closure(max(0, start + 10 - LOOK_FRAMES - len(found))).tolist()
+        found += gate.closure(max(0, start + size - LOOK_FRAMES - len(found))).tolist()
     assert found + gate.closure(len(levels) - len(found)).tolist() == whole
     assert 0 < sum(whole) < len(whole)

@@ -64,6 +64,7 @@ def asked(folder: Path, **options: Any) -> argparse.Namespace:
     usual = {
         "folder": folder, "transcripts": None, "voice": "en-us", "not_real": ["1"], "baseline": [],
         "also": [], "preset": None, "simple": False, "seconds": 1.0, "threads": [1],
+        "people_curve": [],
     }  # fmt: skip
     return argparse.Namespace(**{**usual, **options})
 
@@ -159,6 +160,38 @@ def test_a_simple_report_needs_no_chain(tmp_path, bench):
     ]  # fmt: skip
     with pytest.raises(ValueError, match=r"group0.default' holds no viseme.json"):
         list(bench.report(asked(tmp_path)))
+
+
+def test_the_curve_over_people_is_of_choices_of_them_and_ends_with_all(tmp_path, bench):
+    for group in range(2):
+        clips = [heard_lips(10 * group, offset_confidence=1.0), heard_lips(10 * group + 1)]
+        # Two clips of each of four people.
+        others = [heard_lips(10 * group + n, "train", speaker=f"p{n % 4}") for n in range(2, 10)]
+        write_group(tmp_path / f"group{group}", [*clips, *others])
+    curve = {"simple": True, "people_curve": [1, 3], "not_real": []}
+    lines = list(bench.report(asked(tmp_path, **curve)))
+    title = "Ridge regression by people learned from"
+    minutes = FRAMES / 25 / 60
+    for people, count in (("1", 1), ("3", 3), ("all, 4.0", 4)):
+        assert cell(lines, title, people, "minutes") == f"{2 * count * minutes:.1f}"
+    # Choices differ.
+    row = next(line for line in lines if line.startswith("| 1 |"))
+    low, high = (float(word) for word in row.split("(")[1].split(")")[0].split(" to "))
+    assert low < high
+    # Of the two sure clips, as the other table has them.
+    ridge = "ridge regression, no synthetic speakers"
+    for row in ("lag 0", "best lag"):
+        expected = cell(lines, "real with a sure offset", row, ridge)
+        assert cell(lines, title, "all, 4.0", row) == expected
+    for count in (0, 5):
+        with pytest.raises(ValueError, match=f"takes 1 to 4 people, got {count}"):
+            list(bench.report(asked(tmp_path, **{**curve, "people_curve": [count]})))
+    deaf = [loud_lips(0, offset_confidence=1.0), loud_lips(1), loud_lips(2, "train")]
+    write_group(tmp_path / "deaf" / "group0", deaf)
+    lines = list(bench.report(asked(tmp_path / "deaf", **{**curve, "not_real": ["0"]})))
+    assert title not in "".join(lines)
+    with pytest.raises(ValueError, match="prepared with 'whisper'"):
+        list(bench.report(asked(tmp_path / "deaf", **curve)))
 
 
 def test_the_ridge_regression_is_left_out_where_not_every_clip_can_be_heard(tmp_path, bench):

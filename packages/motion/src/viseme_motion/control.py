@@ -34,7 +34,7 @@ class Control:
     """Blinks per second in place of those of the model or the clip; 0 is none. People blink 0.28 to
     0.45 times a second."""
     close_in_silence: bool = False
-    """Whether the mouth closes, within 0.2 s, in pauses of 0.2 s and more."""
+    """Whether the mouth closes, within 0.2 s, in pauses of 0.3 s and more."""
     seal_lips: bool = False
     """Whether lips that nearly meet do meet, however far a portrait's lips are apart."""
 

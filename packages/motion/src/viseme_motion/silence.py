@@ -12,14 +12,18 @@ from torch import Tensor
 
 from viseme_core.types import FPS
 
-CLOSE_FRAMES = 5
-"""Frames in which the mouth closes, 0.2 s."""
 LOOK_FRAMES = 4
-"""Frames that are looked ahead: a shorter pause does not close the mouth, and it opens so much
-before the sound that it is free when that begins."""
+"""Frames that are looked ahead: the mouth opens so much before the sound that it is free when that
+begins."""
+WAIT_FRAMES = 3
+"""Frames of a pause in which nothing happens yet. With the one that begins to close and those that
+are looked ahead they make 8: a pause shorter than 0.3 s leaves the mouth alone."""
+MOVE_FRAMES = 3
+"""Frames in which the mouth closes, so that it is shut 0.2 s after a pause began, and in which it
+opens. Lips that speak are often faster."""
 # Below the loudest speech so far by this many decibels begins silence; by less, it ends. Speech
-# spreads over 30 dB, but no fifth of a second of it lies at the lower end, where rooms begin.
-_QUIET_DB, _SOUND_DB = 28.0, 24.0
+# spreads over 30 dB, but hardly ever are 0.3 s of it at the lower end, where rooms begin.
+_QUIET_DB, _SOUND_DB = 25.0, 24.0
 # What speech is taken to reach until it was heard (full scale is 0), and how fast the memory of
 # louder speech fades, per second of sound.
 _EXPECTED_DB, _FADE_DB = -20.0, 0.5
@@ -71,7 +75,7 @@ class LevelStream:
 
 
 class SilenceGate:
-    """Says how far the mouth is shut: 0 in speech, 1 in silence, and smoothly between.
+    """Says how far the mouth is shut: 0 in speech, 1 in silence, and evenly between.
 
     Args:
         look: Frames of sound that are known beyond the frame in question.
@@ -82,7 +86,10 @@ class SilenceGate:
         self._loud = _EXPECTED_DB
         self._is_quiet = True
         self._quiet: deque[bool] = deque()
-        self._shut = 0.0
+        self._quiet_before = 0
+        self._is_closing = False
+        # Of MOVE_FRAMES.
+        self._shut = 0
 
     def hear(self, levels: list[float]) -> None:
         """Take in the levels of the next frames."""
@@ -103,9 +110,16 @@ class SilenceGate:
         found = []
         for _ in range(num_frames):
             ahead = [self._quiet[i] for i in range(min(self._look + 1, len(self._quiet)))]
-            step = 1 / CLOSE_FRAMES if all(ahead) else -1 / max(self._look, 3)
-            self._shut = min(max(self._shut + step, 0.0), 1.0)
-            found.append(self._shut**2 * (3 - 2 * self._shut))
+            is_quiet = all(ahead[:1])
+            if all(ahead) and self._quiet_before >= WAIT_FRAMES:
+                self._is_closing = True
+            elif self._shut == MOVE_FRAMES or not is_quiet:
+                # A mouth that has begun to close does so before it opens, if the pause is as long.
+                self._is_closing = False
+            step = 1 if self._is_closing else -1
+            self._shut = min(max(self._shut + step, 0), MOVE_FRAMES)
+            found.append(self._shut / MOVE_FRAMES)
+            self._quiet_before = self._quiet_before + 1 if is_quiet else 0
             if self._quiet:
                 self._quiet.popleft()
         return torch.tensor(found)
