@@ -1,6 +1,5 @@
 """What a fit is given: points of a clip, checked, and which of its frames show a face."""
 
-
 import torch
 from torch import Tensor
 
