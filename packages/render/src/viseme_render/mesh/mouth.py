@@ -20,6 +20,7 @@ from viseme_face.pose import pose_vertices, project
 from viseme_face.regions import close_lips
 from viseme_render.mesh.fill import BLOCK_PX, BLUR_VARIANCE, blur_of, blurred, continued
 from viseme_render.mesh.light import PortraitLight, cut_out, luminance
+from viseme_render.mesh.lip_line import LipLine
 
 _LIP_MIDDLES = (13, 14)
 # The lower lip hides the lower teeth up to this far below their edge, as an angle of the jaw.
@@ -69,9 +70,14 @@ class PortraitMouth:
         self._jaw = self._jaw_angle(points_K3[None])[0]
         self._blurs = self._lacking_blurs(picture_3HW, points_K3)
         self._own = self._cut(picture_3HW, points_K3)
+        # Lips that meet in the portrait bring their own.
+        screen_K2 = self._size * project(pose_vertices(points_K3, pose_6))
+        self._line = LipLine(picture_3HW, screen_K2, self._blurs) if self._own else None
 
-    def layer(self, points_TK3: Tensor, screen_TK2: Tensor, pose_T6: Tensor) -> Layer:
-        """Return the inside of the mouth in sRGB from 0 to 1, covering what the lips leave open.
+    def layers(self, points_TK3: Tensor, screen_TK2: Tensor, pose_T6: Tensor) -> list[Layer]:
+        """Return what to lay over frames in turn, in sRGB from 0 to 1.
+
+        The inside of the mouth covers what the lips leave open; a line lies where they meet.
 
         Args:
             points_TK3: `mp478` points of every frame in model space.
@@ -93,7 +99,8 @@ class PortraitMouth:
             soft_T1hw = blurred(share_T1hw, self._blurs)
             soft_T3hw = blurred(color_T3hw * share_T1hw, self._blurs)
             share_T1hw, color_T3hw = soft_T1hw, soft_T3hw / soft_T1hw.clamp_min(1e-6)
-        return Layer(window, color_T3hw, share_T1hw[:, 0])
+        inside = Layer(window, color_T3hw, share_T1hw[:, 0])
+        return [inside] if self._line is None else [inside, self._line.layer(screen_TK2)]
 
     def _lacking_blurs(self, picture_3HW: Tensor, points_K3: Tensor) -> int:
         """Return how many times a drawn mouth must be blurred to be as soft as the face is."""

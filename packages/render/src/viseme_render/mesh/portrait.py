@@ -109,7 +109,8 @@ class MeshPortrait:
         screen_TK2 = self.size * project(pose_vertices(moved.points_TK3, pose_T6))
         for layer in self.eyes.layers(screen_TK2):
             _lay_over(frames_T3HW, layer)
-        _lay_over(frames_T3HW, self.mouth.layer(moved.points_TK3, screen_TK2, pose_T6))
+        for layer in self.mouth.layers(moved.points_TK3, screen_TK2, pose_T6):
+            _lay_over(frames_T3HW, layer)
         # Cubic interpolation swings beyond what it passes through.
         return frames_T3HW.clamp_(0, 1).mul_(2).sub_(1)
 
