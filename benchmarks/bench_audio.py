@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from peak import held_mb
 from torch import Tensor
 
 from viseme_core.audio import (
@@ -148,7 +148,7 @@ def measure_speed(kind: str, path: str | None, minutes: float) -> dict[str, floa
     """Return rates and peak memory of one file of `minutes`."""
     encoder = build_encoder(make_config(kind, path))
     clip = AudioClip(shaped_noise(int(minutes * 60 * SAMPLE_RATE_HZ)))
-    import_mb = peak_mb()
+    import_mb = held_mb()
     encoder.encode(clip.samples_S[:SAMPLE_RATE_HZ])
     encode_window, rates = encoder.encode_window, []
 
@@ -169,7 +169,7 @@ def measure_speed(kind: str, path: str | None, minutes: float) -> dict[str, floa
         "median": float(median),
         "low": float(low),
         "high": float(high),
-        "peak_mb": peak_mb(),
+        "peak_mb": held_mb(),
         "import_mb": import_mb,
     }
 
@@ -268,12 +268,6 @@ def shaped_noise(num_samples: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     noise = 0.1 * torch.randn(num_samples, generator=generator)
     return noise * torch.sin(torch.arange(num_samples) * (4 * torch.pi / SAMPLE_RATE_HZ)).abs()
-
-
-def peak_mb() -> float:
-    """Return the largest resident set of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -15,9 +15,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import resource
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -28,6 +26,7 @@ import lpips
 import numpy as np
 import scipy.ndimage
 import torch
+from peak import held_mb
 from PIL import Image, ImageFilter
 from skimage.data import astronaut
 from skimage.metrics import structural_similarity
@@ -240,9 +239,7 @@ def main() -> None:
             rows = make_rows(contest, args.batch, args.repeats)
             lines += rows
             print("\n".join(rows), flush=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-    lines += ["", f"Peak memory of the process: {peak:.0f} MB."]
+    lines += ["", f"Peak memory of the process: {held_mb():.0f} MB."]
     print("\n".join(lines[-2:]))
     if args.out:
         args.out.write_text("\n".join(lines) + "\n")

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peak import held_mb
 from PIL import Image
 
 from viseme_core.types import SAMPLE_RATE_HZ
@@ -64,7 +64,7 @@ def run_once(folder: Path, size: int, threads: int, preset: Any) -> dict[str, fl
         "frames": film.num_frames,
         "wall": time.perf_counter() - started,
         "cpu": time.process_time() - spent,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": held_mb(),
     }
 
 

@@ -12,7 +12,6 @@ import datetime
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peak import held_mb
 from torch import Tensor
 
 from viseme_core.audio import PretrainedConfig, build_encoder
@@ -249,7 +249,7 @@ def measure_memory(system: str, minutes: float, checkpoint: str | None) -> float
     motions = generator.stream(noise(CHUNK, seed=number) for number in range(count))
     frames = sum(motion.num_frames for motion in motions)
     assert frames == round(minutes * 60 * FPS)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return held_mb()
 
 
 def make_generator(system: str, preset: Any, checkpoint: str | None) -> MotionGenerator:

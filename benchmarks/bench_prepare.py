@@ -18,7 +18,6 @@ import logging
 import multiprocessing
 import os
 import platform
-import resource
 import statistics
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from typing import Any
 
 import av
 import numpy as np
+from peak import held_mb
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -156,8 +156,7 @@ def peak_megabytes(path: Path, results: Any) -> None:
     keep_freed_memory()
     with Tools.build(PrepareConfig()) as tools, tempfile.TemporaryDirectory() as folder:
         prepare_source(sources_of([path])[0], tools, Path(folder))
-    unit = 1 if sys.platform == "darwin" else 1024
-    results.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+    results.put(held_mb())
 
 
 def peak_memory(path: Path) -> float:

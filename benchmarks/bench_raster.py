@@ -12,14 +12,13 @@ on float32, measured between the runs) one rendering costs.
 import argparse
 import os
 import platform
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from peak import held_mb
 from torch import Tensor
 
 from viseme_face.raster import rasterize
@@ -102,11 +101,7 @@ def measure(mode: str, num_frames: int, side: int, device: str, repeats: int) ->
     cost = statistics.median(seconds) / statistics.median(plain_seconds)
     busy_ms = 1e3 * statistics.median(busy_seconds) / num_frames
     covered = run().float().mean().item()
-    if device == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    peak = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else held_mb()
     return (
         f"| {mode} | {side} | {num_frames} | {middle:.0f} | {low:.0f} - {high:.0f} "
         f"| {max(rates):.0f} | {busy_ms:.2f} | {cost:.0f} | {covered:.2f} | {peak:.0f} |"

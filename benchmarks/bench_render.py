@@ -11,7 +11,6 @@ with the weights it is born with: its speed does not depend on them, its picture
 import argparse
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from peak import held_mb
 
 from viseme_core.types import CropBox, Landmarks, Motion, ReferenceFace
 from viseme_face import MorphableModel, pose_vertices, project
@@ -156,8 +156,7 @@ def print_peak(num_frames: int) -> None:
     renderer, motion = MeshRenderer(device="cpu"), make_motion(num_frames)
     for frames in renderer(make_reference(256), motion):
         del frames
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+    print(held_mb())
 
 
 def describe(device: str, repeats: int) -> str:

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 import torch
 import yaml
+from peak import held_mb
 
 from viseme_core.config import from_plain
 from viseme_core.diffusion import SamplerConfig
@@ -211,8 +211,7 @@ def print_peak(asked: dict[str, Any]) -> None:
     sampler = SamplerConfig(num_steps=asked["steps"])
     renderer = TalkFormerRenderer(model, preset=sampler, device="cpu")
     assert whole(renderer, asked["frames"], asked["side"]) == asked["frames"]
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+    print(held_mb())
 
 
 def describe(options: Any) -> str:

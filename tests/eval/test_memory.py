@@ -1,20 +1,19 @@
 """Ten minutes of video take no more memory than one."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.memory import said_by
 from viseme_data.write import VideoWriter
 
 # A process of its own, whose largest size the system tells. Faces are not looked for in so few
 # pixels: points that sway and tremble stand in for them, so that every measure of landmarks, pose
 # and sound keeps what it keeps of a real face.
 RUN = """
-import json, resource, sys
+import json, sys
 import numpy as np
 import torch
 from viseme_core.types import NUM_EXPRESSION, NUM_IDENTITY
@@ -51,7 +50,7 @@ report = module.evaluate(RunConfig(
 ))
 (row,) = report.rows
 print(json.dumps({
-    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    "peak": held_kb(),
     "frames": row.num_frames,
     "missing": [name for name, reading in row.findings.values.items() if reading.value is None],
 }))
@@ -75,9 +74,7 @@ def film_of(path: Path, seconds: int) -> Path:
 def run_over(folder: Path, seconds: int) -> dict[str, int]:
     """What the process says of a run over a video of some length."""
     film = film_of(folder / f"{seconds}.mp4", seconds)
-    arguments = [sys.executable, "-c", RUN, str(film), str(folder / f"out{seconds}")]
-    run = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    return json.loads(said_by(RUN, film, folder / f"out{seconds}"))
 
 
 @pytest.mark.slow

@@ -30,6 +30,13 @@ Piece = tuple[np.ndarray, list[str]]
 """Channels (C, S) and the names of their speakers."""
 
 
+class FirstPicture(NamedTuple):
+    """When a file's first picture is shown; the picture itself would keep a decoder's memory."""
+
+    time_sec: Fraction | None
+    """None where the file does not say."""
+
+
 class PlacedSound(NamedTuple):
     """The sound of a file, where it belongs in time."""
 
@@ -53,7 +60,7 @@ def read_audio(path: str | Path) -> AudioClip:
     return AudioClip(torch.from_numpy(np.concatenate(pieces)))
 
 
-def stream_audio(path: str | Path, *, picture: Any | None = None) -> Iterator[np.ndarray]:
+def stream_audio(path: str | Path, *, picture: FirstPicture | None = None) -> Iterator[np.ndarray]:
     """Yield the sound of a file in pieces of float32 samples in [-1, 1], mono at 16 kHz.
 
     The first sample belongs to the first picture; in a file without video, to the first sound.
@@ -62,7 +69,7 @@ def stream_audio(path: str | Path, *, picture: Any | None = None) -> Iterator[np
 
     Args:
         path: File with the sound.
-        picture: Its first frame, from those who have decoded it; else it is decoded for its time.
+        picture: From those who have decoded it; else it is decoded for its time.
 
     Raises:
         MediaError: If there is no sound that can be decoded. One with damaged parts is silent
@@ -78,7 +85,7 @@ def stream_audio(path: str | Path, *, picture: Any | None = None) -> Iterator[np
             yield from within_scale(resampler.finish().numpy())
 
 
-def placed_sound(path: str | Path, *, picture: Any | None = None) -> Iterator[PlacedSound]:
+def placed_sound(path: str | Path, *, picture: FirstPicture | None = None) -> Iterator[PlacedSound]:
     """Yield the sound of a file once, as `stream_audio` places it, with its own rate and channels.
 
     The file is open until the next step.
@@ -92,7 +99,7 @@ def placed_sound(path: str | Path, *, picture: Any | None = None) -> Iterator[Pl
     """
     with open_media(path) as container:
         stream = need_stream(container, "audio", path)
-        zero_sec = _picture_time(container, path) if picture is None else time_of(picture)
+        zero_sec = _picture_time(container, path) if picture is None else picture.time_sec
         frames = decode(container, stream, path)
         for first in frames:
             line = _TimeLine(first.sample_rate, zero_sec, path)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from viseme_core.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from viseme_data.container import MediaError
-from viseme_data.sound import stream_audio
+from viseme_data.sound import FirstPicture, stream_audio
 
 # Sound is kept for this long behind the newest clip's start: offsets reach back.
 _BEHIND = 2 * SAMPLE_RATE_HZ
@@ -24,10 +23,10 @@ class SoundReader:
 
     Args:
         path: File with the sound.
-        picture: Its first frame, if that was decoded.
+        picture: Its first one, if that was decoded.
     """
 
-    def __init__(self, path: Path, *, picture: Any | None = None) -> None:
+    def __init__(self, path: Path, *, picture: FirstPicture | None = None) -> None:
         self._pieces: Iterator[np.ndarray] = stream_audio(path, picture=picture)
         self._held_S = np.zeros(0, np.float32)
         self._start = 0

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from viseme_data.container import time_of
 from viseme_data.frames import read_pictures
+from viseme_data.sound import FirstPicture
 from viseme_data.upright import Picture
 
 MEMORY_BYTES = 256 * 2**20
@@ -26,8 +27,8 @@ class PicturesTwice:
         self._path = path
         self._threads = threads
         self._memory_bytes = memory_bytes
-        self.first: Any | None = None
-        """The first frame, once it was decoded."""
+        self.first: FirstPicture | None = None
+        """The first one, once it was decoded."""
         self._kept: list[Picture] | None = None
         self._is_wanted = True
         self._again: Iterator[Picture] | None = None
@@ -43,7 +44,7 @@ class PicturesTwice:
         room = self._memory_bytes
         for picture in read_pictures(self._path, threads=self._threads):
             if self.first is None:
-                self.first = picture.frame
+                self.first = FirstPicture(time_of(picture.frame))
             if room >= 0 and self._is_wanted:
                 if not kept or picture is not kept[-1]:
                     room -= sum(plane.buffer_size for plane in picture.frame.planes)
