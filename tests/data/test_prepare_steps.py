@@ -1,7 +1,9 @@
 """The steps of preparation, one by one."""
 
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -174,6 +176,23 @@ def test_missing_sound_is_silence_and_broken_sound_says_so(tmp_path):
         samples_S, has_audio, note = sound_or_none(reader, start, start + 640)
         assert not has_audio
         assert "holds NaN" in note
+
+
+def test_missing_sound_holds_nothing_of_those_who_asked_for_it(tmp_path):
+    class Held:
+        pass
+
+    def ask(reader):
+        held = Held()
+        assert sound_or_none(reader, 0, 640)[1] is False
+        return weakref.ref(held)
+
+    reader = SoundReader(write_media(tmp_path / "a.mp4", Stream(number=3)))
+    gc.disable()
+    try:
+        assert [ask(reader)() for _ in range(3)] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_voiced_frames_are_those_as_loud_as_speech():

@@ -8,7 +8,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from viseme_data.container import MAX_SIDE_PX, MediaError
+from viseme_data.container import MAX_SIDE_PX, MediaError, seconds_of
 
 Matrix = Literal["bt601", "bt709"]
 
@@ -52,6 +52,8 @@ class Upright:
                 f"the pictures of {str(path)!r} are {self._width} x {self._height} "
                 f"(limit {MAX_SIDE_PX}); scale the video down",
             )
+        self.stated_sec = seconds_of(stream)
+        """How long the video is, as the file says; 0 if it does not."""
         self._matrix = _display_matrix(first)
         # One for all frames: each keeps tables that take longer to make than a small picture.
         self._reformatter = VideoReformatter()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from viseme_core.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
-from viseme_data.container import MediaError
+from viseme_data.container import MediaError, Reason
 from viseme_data.sound import FirstPicture, stream_audio
 
 # Sound is kept for this long behind the newest clip's start: offsets reach back.
@@ -31,7 +31,8 @@ class SoundReader:
         self._held_S = np.zeros(0, np.float32)
         self._start = 0
         self._is_over = False
-        self._error: MediaError | None = None
+        # Not the error itself: it would hold the frames that it went through, and what is in them.
+        self._problem: tuple[Reason, str] | None = None
 
     def between(self, start: int, stop: int) -> np.ndarray | None:
         """Return samples at 16 kHz, silence where there are none; None if there are none at all.
@@ -62,13 +63,13 @@ class SoundReader:
             self._held_S = np.concatenate([self._held_S, *pieces])
 
     def _next_piece(self) -> np.ndarray | None:
-        if self._error is None:
+        if self._problem is None:
             try:
                 return next(self._pieces, None)
             except MediaError as error:
-                self._error = error
+                self._problem = error.reason, str(error)
         # Later stretches have the same fate.
-        raise self._error
+        raise MediaError(*self._problem)
 
     def _forget(self, before: int) -> None:
         if before > self._start:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from viseme_core.types import FPS
 from viseme_data.container import time_of
 from viseme_data.frames import read_pictures
 from viseme_data.sound import FirstPicture
@@ -45,9 +46,12 @@ class PicturesTwice:
         for picture in read_pictures(self._path, threads=self._threads):
             if self.first is None:
                 self.first = FirstPicture(time_of(picture.frame))
+                # Even pictures that are given up stay with a decoder that is still at work.
+                if picture.upright.stated_sec * FPS * _num_bytes(picture) > room:
+                    room = -1
             if room >= 0 and self._is_wanted:
                 if not kept or picture is not kept[-1]:
-                    room -= sum(plane.buffer_size for plane in picture.frame.planes)
+                    room -= _num_bytes(picture)
                 kept.append(picture)
             else:
                 kept.clear()
@@ -70,3 +74,7 @@ class PicturesTwice:
         skipped = start - self._position
         self._position = stop
         yield from islice(self._again, skipped, stop - start + skipped)
+
+
+def _num_bytes(picture: Picture) -> int:
+    return sum(plane.buffer_size for plane in picture.frame.planes)
