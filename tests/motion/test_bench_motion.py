@@ -38,6 +38,7 @@ def quality() -> Any:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch, quality: Any, capsys: Any) -> Any:
     """The script as a module, with small networks and every case in this process."""
+    monkeypatch.syspath_prepend(FOLDER)
     module = load_script("bench_motion")
     monkeypatch.setattr(module, "SECONDS", {"fast": 1.0, "balanced": 1.0, "paper": 1.0})
 
