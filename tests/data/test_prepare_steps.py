@@ -83,6 +83,18 @@ def test_pictures_come_a_second_time_from_memory_or_from_the_file(tmp_path, memo
         assert again == list(range(start, stop))
 
 
+def test_pictures_that_will_be_too_many_are_not_kept_even_at_first(tmp_path):
+    path = write_media(tmp_path / "film.mp4", Stream(number=40))
+    one = next(iter(PicturesTwice(path).first_time()))
+    num_bytes = sum(plane.buffer_size for plane in one.frame.planes)
+    for room, is_kept in ((20, False), (60, True)):
+        pictures = PicturesTwice(path, memory_bytes=room * num_bytes).first_time()
+        first = weakref.ref(next(pictures))
+        for _ in range(8):
+            next(pictures)
+        assert (first() is not None) == is_kept
+
+
 def test_the_second_time_may_begin_before_the_first_is_over(tmp_path):
     path = write_media(tmp_path / "a.mp4", Stream(number=60))
     pictures = PicturesTwice(path)
