@@ -42,9 +42,9 @@ from viseme_face import (
 )
 from viseme_face.layouts import AROUND_LIPS, BROWS, NOSE_BASE, NOSE_BRIDGE
 from viseme_face.portrait import Portrait
+from viseme_face.sheet.topology import AROUND
 from viseme_render.mesh.light import share_inside
 from viseme_render.mesh.portrait import MeshPortrait
-from viseme_render.mesh.sheet import AROUND
 
 SIZE = 256
 # Points that speech leaves in place and that are seen from every side.

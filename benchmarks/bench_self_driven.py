@@ -6,13 +6,15 @@ DATA is a folder of `viseme-data prepare`. Every clip's first frame is the portr
 motion drives it, and what comes out is compared with the clip, on the face (a disc around the mean
 landmarks) and whole: peak signal-to-noise ratio, structural similarity, distance of landmarks that
 FaceMesh finds in both, in outer eye distances, correlation of lip opening, and sharpness (CPBD).
-`copy` shows the first frame for ever. Only numbers are kept; a sheet is written if asked for.
+`copy` shows the first frame for ever, `mesh, as fitted` has the head as deep as its fit says, not
+as it is seen to turn. Only numbers are kept; a sheet is written if asked for.
 """
 
 import argparse
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -24,11 +26,12 @@ from torch import Tensor
 from viseme_core.types import CropBox, Landmarks, Motion, ReferenceFace
 from viseme_data.clips import PreparedClip, read_clip
 from viseme_data.facemesh import FaceNets, square_around
+from viseme_data.head_depth import head_depth
 from viseme_data.manifest import kept, read_manifest
 from viseme_data.media import read_frames
 from viseme_eval.functional.cpbd import cpbd
 from viseme_eval.functional.image import psnr, ssim
-from viseme_face import lip_opening
+from viseme_face import MorphableModel, lip_opening
 from viseme_face.layouts import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 from viseme_render import FrameRenderer, MeshRenderer
 
@@ -47,8 +50,9 @@ class Scene(NamedTuple):
     motion: Motion
 
 
-def scenes(data: Path, num_frames: int, speakers: Sequence[str]) -> Iterator[Scene]:
+def scenes(data: Path, num_frames: int, speakers: Sequence[str], nets: FaceNets) -> Iterator[Scene]:
     """Yield the clips of a prepared folder."""
+    model = MorphableModel.builtin()
     for row in kept(read_manifest(data / "manifest.parquet")):
         if speakers and row.speaker not in speakers:
             continue
@@ -56,9 +60,9 @@ def scenes(data: Path, num_frames: int, speakers: Sequence[str]) -> Iterator[Sce
         pictures = islice(read_frames(data / "clips" / f"{row.clip_id}.mp4"), num_frames)
         frames_THW3 = torch.from_numpy(np.stack([np.ascontiguousarray(p) for p in pictures]))
         frames_T3HW = frames_THW3.permute(0, 3, 1, 2).float() / 127.5 - 1
-        yield Scene(
-            row.clip_id, frames_T3HW, portrait_of(clip, frames_T3HW[0]), clip.motion[:num_frames]
-        )
+        fitted = portrait_of(clip, frames_T3HW[0])
+        reference = replace(fitted, depth=head_depth(fitted, model, nets))
+        yield Scene(row.clip_id, frames_T3HW, reference, clip.motion[:num_frames])
 
 
 def portrait_of(clip: PreparedClip, frame_3HW: Tensor) -> ReferenceFace:
@@ -85,17 +89,26 @@ def renderers(pirender: Path | None) -> dict[str, Draw]:
     def by(renderer: FrameRenderer) -> Draw:
         return lambda reference, motion: torch.cat(list(renderer(reference, motion))).cpu()
 
-    found: dict[str, Draw] = {"copy": copy, "mesh": by(MeshRenderer())}
+    mesh = by(MeshRenderer())
+
+    def as_fitted(reference: ReferenceFace, motion: Motion) -> Tensor:
+        return mesh(replace(reference, depth=1.0), motion)
+
+    found: dict[str, Draw] = {"copy": copy, "mesh": mesh, "mesh, as fitted": as_fitted}
     if pirender is not None:
         found["pirender"] = by(FrameRenderer.from_checkpoint(pirender))
     return found
 
 
 class Judge:
-    """Compares what is drawn with what was filmed."""
+    """Compares what is drawn with what was filmed.
 
-    def __init__(self) -> None:
-        self._nets = FaceNets()
+    Args:
+        nets: What finds faces in both.
+    """
+
+    def __init__(self, nets: FaceNets) -> None:
+        self._nets = nets
 
     def measure(self, scene: Scene, drawn_T3HW: Tensor, every: int) -> dict[str, float]:
         """Return a clip's means over its frames but the first, every so many."""
@@ -180,10 +193,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sheet", type=Path, help="PNG of the first clips to write")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    judge, by_name = Judge(), renderers(options.pirender)
+    nets = FaceNets()
+    judge, by_name = Judge(nets), renderers(options.pirender)
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in by_name}
     sheets: list[np.ndarray] = []
-    for scene in islice(scenes(options.data, options.frames, options.speakers), options.clips):
+    found = scenes(options.data, options.frames, options.speakers, nets)
+    for scene in islice(found, options.clips):
         drawn = {name: draw(scene.reference, scene.motion) for name, draw in by_name.items()}
         for name, frames in drawn.items():
             rows[name].append(judge.measure(scene, frames, options.every))

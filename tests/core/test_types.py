@@ -223,3 +223,9 @@ def test_reference_face_wants_one_frame_of_mediapipe_landmarks() -> None:
 def test_reference_face_names_the_part_with_a_wrong_shape(name: str) -> None:
     with pytest.raises(ValueError, match=rf"ReferenceFace\.{name} must have shape"):
         make_reference(**{name: torch.zeros(2)})
+
+
+@pytest.mark.parametrize("depth", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_head_without_depth_is_refused(depth):
+    with pytest.raises(ValueError, match=r"ReferenceFace\.depth must be a positive number, got"):
+        make_reference(depth=depth)

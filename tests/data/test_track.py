@@ -1,7 +1,9 @@
 """Tracking a real face: where it is, wherever it goes, however small it is."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import cast
 
@@ -218,3 +220,12 @@ else:
     raise SystemExit("imported without MediaPipe")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_closed_nets_are_let_go():
+    nets = FaceNets()
+    graph = weakref.ref(nets._landmarks)
+    nets.close()
+    del nets
+    gc.collect()
+    assert graph() is None

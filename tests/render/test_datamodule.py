@@ -122,7 +122,7 @@ def test_films_are_as_long_and_as_wide_as_their_pictures(people, tmp_path):
 
 def test_lips_that_open_are_found_to_open(people):
     pytest.importorskip("mediapipe")
-    from tests.render.portraits import sitter
+    from tests.face.portraits import sitter
 
     person = sitter(0, size=256)
     share = torch.tensor([0.0, 1.0, 0.5])

@@ -1,6 +1,6 @@
 import torch
 
-from tests.render.portraits import SIZE, sitter
+from tests.face.portraits import SIZE, sitter
 from viseme_face.layouts import LEFT_EYE, RIGHT_EYE
 from viseme_render.mesh.light import share_inside
 from viseme_render.mesh.portrait import MeshPortrait

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from tests.render.portraits import SIZE, psnr, sitter, turned
+from tests.face.portraits import SIZE, psnr, sitter, turned
 from viseme_face import pose_vertices
 from viseme_face.head_shape import LOWER_OVAL
 from viseme_face.parts import read_builtin
-from viseme_render.mesh.hidden import HiddenSkin
+from viseme_face.sheet.hidden import HiddenSkin
+from viseme_face.sheet.topology import NUM_FACE, RIM
 from viseme_render.mesh.light import share_inside
 from viseme_render.mesh.portrait import MeshPortrait
-from viseme_render.mesh.sheet import NUM_FACE, RIM
 
 FAR_CHEEK = (454, 323, 361)
 """Rim of the left side of the face, which a turn to the picture's right hides."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.render.portraits import SIZE, sitter
+from tests.face.portraits import SIZE, sitter
 from viseme_face.coverage import Window, cover_outline
 from viseme_face.layouts import AROUND_LIPS, LEFT_EYE, LIP_OUTER
 from viseme_face.light import to_linear, to_srgb

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from tests.render.portraits import SIZE, sitter
+from tests.face.portraits import SIZE, sitter
 from viseme_face.layouts import LIP_INNER, LIP_RINGS
+from viseme_face.sheet.lip_edges import along, lip_edges, without_inside
+from viseme_face.sheet.warp import PortraitWarp
 from viseme_render.mesh.light import share_inside
-from viseme_render.mesh.lip_edges import along, lip_edges, without_inside
 from viseme_render.mesh.portrait import MeshPortrait
-from viseme_render.mesh.warp import PortraitWarp
 
 UPPER, LOWER = slice(3, 8), slice(13, 18)
 """Middle points of the upper and the lower inner lip, by their place in the ring."""

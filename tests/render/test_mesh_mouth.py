@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from tests.render.portraits import Sitter, sitter
+from tests.face.portraits import Sitter, sitter
 from viseme_face.layouts import AROUND_LIPS
 from viseme_render.mesh.fill import blurred
 from viseme_render.mesh.light import share_inside

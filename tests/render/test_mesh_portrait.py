@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.render.portraits import SIZE, Sitter, mistracked, psnr, sitter, turned
+from tests.face.portraits import SIZE, Sitter, mistracked, psnr, sitter, turned
 from viseme_face import close_eyes, refit
 from viseme_face.layouts import AROUND_LIPS, LEFT_EYE, LIP_INNER, RIGHT_EYE
+from viseme_face.sheet.topology import AROUND
 from viseme_render.mesh.light import share_inside
 from viseme_render.mesh.portrait import MeshPortrait
-from viseme_render.mesh.sheet import AROUND
 
 TURNS = [{"yaw": 15}, {"yaw": -15}, {"pitch": 10}, {"pitch": -10}, {"roll": 15}]
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.render.portraits import SIZE, mistracked, sitter, turned
+from tests.face.portraits import SIZE, mistracked, sitter, turned
 from viseme_core.checkpoint import StageHeader, save_stage
 from viseme_core.types import Motion
 from viseme_render import FrameRenderer, MeshRenderer

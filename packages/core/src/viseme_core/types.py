@@ -235,8 +235,12 @@ class ReferenceFace:
     """Where the crop lies in `source_3HW`."""
     source_3HW: Tensor
     """The whole picture, float32 RGB in [-1, 1], for pasting back."""
+    depth: float = 1.0
+    """How much deeper the head is than `identity` has it, which one picture hardly tells."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.depth < math.inf:
+            raise ValueError(f"ReferenceFace.depth must be a positive number, got {self.depth}")
         check_shape(self.frame_3HW, "3 H W", name="ReferenceFace.frame_3HW")
         check_shape(self.source_3HW, "3 H W", name="ReferenceFace.source_3HW")
         check_shape(self.identity, f"{NUM_IDENTITY}", name="ReferenceFace.identity")

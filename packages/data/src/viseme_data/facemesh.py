@@ -261,6 +261,9 @@ class _Graph:
         # What went wrong inside was an error of `run` already.
         with suppress(RuntimeError):
             self._graph.close()
+        # The graph holds `_keep` and so this object, which holds the graph, where no collector of
+        # garbage sees it.
+        self._graph = self._found = None
 
     def _keep(self, _: str, packet: Any) -> None:
         self._found = packet

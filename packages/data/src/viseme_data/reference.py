@@ -5,7 +5,7 @@
 Of a photograph or painting, or of any picture that is in memory already, as a video's first frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from viseme_core.types import ReferenceFace
 from viseme_data.boxes import box_of
 from viseme_data.coefficients import fit_motion
 from viseme_data.crop import CROP_SCALE, crop_box, to_crop, warp
+from viseme_data.facemesh import FaceNets
+from viseme_data.head_depth import head_depth
 from viseme_data.stills import read_image
 from viseme_data.track import FaceTracker
 from viseme_face import MorphableModel
@@ -32,6 +34,8 @@ class ReferenceConfig:
     """Side of the crop in pixels, which is that of the frames to be rendered."""
     scale: float = CROP_SCALE
     """Side of the crop over the larger side of the box around the landmarks."""
+    measure_depth: bool = True
+    """Whether to look how deep the head is, in a fifth of a second; else the fit says it."""
 
     def __post_init__(self) -> None:
         if self.size < 32:
@@ -111,7 +115,7 @@ def reference_of(
     landmarks = to_crop(points_1K3, crop)
     motion = fit_motion(model, landmarks).motion
     frame_HW3 = warp(picture_HW3, crop, config.size)
-    return ReferenceFace(
+    reference = ReferenceFace(
         frame_3HW=_to_frame(frame_HW3),
         landmarks=landmarks,
         identity=motion.identity,
@@ -121,6 +125,10 @@ def reference_of(
         crop=crop,
         source_3HW=_to_frame(picture_HW3),
     )
+    if not config.measure_depth:
+        return reference
+    with FaceNets() as nets:
+        return replace(reference, depth=head_depth(reference, model, nets))
 
 
 def _largest_face(picture_HW3: np.ndarray, tracker: FaceTracker | None, name: str) -> np.ndarray:

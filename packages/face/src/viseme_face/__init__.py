@@ -2,7 +2,7 @@
 
 `morphable` holds the linear face model, `parts` and `sources` read it; `pose` is the camera;
 `layouts` names landmarks; `fitting` turns landmarks into coefficients; `convert` moves motion
-between face models; `regions` closes lips and eyes; `raster` draws meshes.
+between face models; `regions` closes lips and eyes; `raster` draws meshes, `sheet` moves portraits.
 """
 
 from viseme_face.convert import convert

@@ -3,27 +3,23 @@
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from viseme_core.types import ReferenceFace
 from viseme_face.antialias import edge_neighbours, smooth_edges
 from viseme_face.coverage import Layer
 from viseme_face.morphable import MorphableModel
-from viseme_face.pose import CAMERA_DISTANCE, FOCAL, pose_vertices, project
-from viseme_face.raster import Raster, rasterize
+from viseme_face.pose import pose_vertices, project
+from viseme_face.raster import Raster
 from viseme_face.shading import interpolate
+from viseme_face.sheet import Moved, PortraitWarp, see, take
+from viseme_face.sheet.topology import topology
 from viseme_render.mesh.eyes import PortraitEyes
 from viseme_render.mesh.light import light_of
 from viseme_render.mesh.mouth import PortraitMouth
-from viseme_render.mesh.sheet import topology
-from viseme_render.mesh.warp import Moved, PortraitWarp
 
 # Frames drawn at a time: more fall out of the processor's cache.
 _BATCH = 5
-# The rasteriser's perspective would bend the map from picture to picture; depth only decides what
-# hides what, so it is pressed flat.
-_FLAT = 0.01
 
 
 class MeshPortrait:
@@ -75,36 +71,18 @@ class MeshPortrait:
             there were a hole, (T, H, W).
         """
         moved = self.warp.move(expression_TE, pose_T6)
-        raster = self._raster(moved)
+        raster = see(moved, self.warp.triangles_P3, self.size)
         part_THW = self.warp.part_P[raster.triangle_BHW.clamp(min=0)]
         return (
             interpolate(raster, self.warp.triangles_P3, moved.source_TN2),
             torch.where(raster.mask_BHW, part_THW, -1),
         )
 
-    def _raster(self, moved: Moved) -> Raster:
-        z_TN = _FLAT * moved.height_TN
-        spread_TN = (CAMERA_DISTANCE - z_TN) / FOCAL
-        x_TN = (moved.screen_TN2[..., 0] - 0.5) * spread_TN
-        y_TN = (0.5 - moved.screen_TN2[..., 1]) * spread_TN
-        return rasterize(
-            torch.stack([x_TN, y_TN, z_TN], -1),
-            self.warp.triangles_P3,
-            (self.size, self.size),
-            cull_back=True,
-        )
-
     def _draw(self, expression_TE: Tensor, pose_T6: Tensor) -> Tensor:
         moved = self.warp.move(expression_TE, pose_T6)
-        raster = self._raster(moved)
+        raster = see(moved, self.warp.triangles_P3, self.size)
         flow_THW2 = interpolate(raster, self.warp.triangles_P3, moved.source_TN2)
-        frames_T3HW = F.grid_sample(
-            self.picture_3HW.expand(len(flow_THW2), -1, -1, -1),
-            2 * flow_THW2 - 1,
-            mode="bicubic",
-            padding_mode="border",
-            align_corners=False,
-        )
+        frames_T3HW = take(self.picture_3HW, flow_THW2)
         frames_T3HW = self._smooth(frames_T3HW, raster, moved)
         screen_TK2 = self.size * project(pose_vertices(moved.points_TK3, pose_T6))
         for layer in self.eyes.layers(screen_TK2):

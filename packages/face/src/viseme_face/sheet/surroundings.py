@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from viseme_face.pose import CAMERA_DISTANCE, FOCAL, project
-from viseme_render.mesh.sheet import PER_EDGE, border_points, topology
+from viseme_face.sheet.topology import PER_EDGE, border_points, topology
 
 # How far from the rim to the border the head reaches, with its hair and ears.
 _HEAD = 0.2

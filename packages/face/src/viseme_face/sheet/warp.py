@@ -16,10 +16,10 @@ from viseme_face.layouts import (
 from viseme_face.morphable import MorphableModel
 from viseme_face.parts import read_builtin
 from viseme_face.pose import CAMERA_DISTANCE, FOCAL, euler_to_matrix, pose_vertices, project
-from viseme_render.mesh.hidden import HiddenSkin
-from viseme_render.mesh.lip_edges import lip_edges, without_inside
-from viseme_render.mesh.sheet import FOLDS, NUM_FACE, topology
-from viseme_render.mesh.surroundings import Surroundings
+from viseme_face.sheet.hidden import HiddenSkin
+from viseme_face.sheet.lip_edges import lip_edges, without_inside
+from viseme_face.sheet.surroundings import Surroundings
+from viseme_face.sheet.topology import FOLDS, NUM_FACE, topology
 
 # A tracker's lips end a little inside the mouth: with teeth on show, an edge of white. So much of
 # the way from the inner lip ring to the next one is left out when the mouth is as open as this.
@@ -53,9 +53,10 @@ class PortraitWarp:
     def __init__(self, reference: ReferenceFace, model: MorphableModel) -> None:
         pose_6, device = reference.pose, reference.frame_3HW.device
         self._pose_1 = pose_6[None]
-        self._rest_K3 = model.landmarks(
+        rest_K3 = model.landmarks(
             reference.identity, torch.zeros_like(reference.expression), "mp478"
         )
+        self._rest_K3 = rest_K3 * rest_K3.new_tensor([1, 1, reference.depth])
         shape = model.shape_at(model.landmark_ids("mp478"))
         self._basis_EK3 = shape.expression_basis_EV3.to(self._rest_K3)
         own_K3 = self._rest_K3 + _combined(reference.expression, self._basis_EK3)

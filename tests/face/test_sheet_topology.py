@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
-from viseme_render.mesh.sheet import (
+from viseme_face.sheet.topology import (
     FIRST_RING,
     FOLDS,
     NUM_FACE,

@@ -1,10 +1,14 @@
+import math
+from dataclasses import replace
+
+import numpy as np
 import torch
 
-from tests.render.portraits import mistracked, sitter, turned
+from tests.face.portraits import mistracked, sitter, turned
 from viseme_face import lip_opening, pose_vertices, project
 from viseme_face.layouts import LEFT_LID_PAIRS, LIP_PAIRS, LIP_RINGS, RIGHT_LID_PAIRS
-from viseme_render.mesh.sheet import FIRST_RING, NUM_FACE, RIM
-from viseme_render.mesh.warp import PortraitWarp
+from viseme_face.sheet.topology import FIRST_RING, NUM_FACE, RIM
+from viseme_face.sheet.warp import PortraitWarp
 
 
 def warp_of(reference, model):
@@ -79,3 +83,33 @@ def test_edges_of_open_lips_are_taken_from_within_the_lips():
         points_K2 = project(pose_vertices(warp.points_K3, person.reference.pose))
         wanted = torch.lerp(points_K2[inner], points_K2[next_ring], pull)
         torch.testing.assert_close(warp.source_N2[inner], wanted, atol=2e-4, rtol=0)
+
+
+def test_a_deeper_head_lies_as_before_and_its_depth_moves_it_as_it_turns():
+    person = sitter(0)
+    flat, deep = (
+        PortraitWarp(replace(person.reference, depth=depth), person.model) for depth in (1.0, 1.2)
+    )
+    own = person.reference.expression[None], person.reference.pose[None]
+    torch.testing.assert_close(
+        deep.move(*own).screen_TN2, flat.move(*own).screen_TN2, atol=1e-5, rtol=0
+    )
+    # By hand: the model's rest 1.2 times as deep, what that misses of the landmarks made up for.
+    angle = math.radians(15)
+    x, y, z = flat.points_K3.double().numpy().T
+    rest_z = person.model.landmarks(person.reference.identity, torch.zeros(64), "mp478")[:, 2]
+    deeper_z = z + 0.2 * rest_z.double().numpy()
+    distance = 10 - person.reference.pose[5].item()
+    stretch = (distance - deeper_z) / (distance - z)
+    ty = person.reference.pose[4].item()
+    turned_x = x * stretch * math.cos(angle) + deeper_z * math.sin(angle)
+    turned_z = -x * stretch * math.sin(angle) + deeper_z * math.cos(angle)
+    seen_x = 0.5 + 1015 / 224 * turned_x / (distance - turned_z)
+    seen_y = 0.5 - 1015 / 224 * ((y + ty) * stretch) / (distance - turned_z)
+    got_NX = deep.move(own[0], turned(own[1], yaw=15)).screen_TN2[0, :NUM_FACE]
+    asked_NX = torch.from_numpy(np.stack([seen_x, seen_y], 1)[:NUM_FACE]).float()
+    alone = torch.ones(NUM_FACE, dtype=torch.bool)
+    alone[torch.tensor([*LIP_PAIRS, *RIGHT_LID_PAIRS, *LEFT_LID_PAIRS]).flatten()] = False
+    torch.testing.assert_close(got_NX[alone], asked_NX[alone], atol=2e-4, rtol=0)
+    nose = flat.move(own[0], turned(own[1], yaw=15)).screen_TN2[0, 1] - got_NX[1]
+    assert float(nose.norm()) > 0.005

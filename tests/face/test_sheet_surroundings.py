@@ -2,13 +2,13 @@ import math
 
 import torch
 
-from tests.render.portraits import POSE, sitter, turned
+from tests.face.portraits import POSE, sitter, turned
 from viseme_face import pose_vertices, project
 from viseme_face.parts import read_builtin
 from viseme_face.pose import CAMERA_DISTANCE, FOCAL, euler_to_matrix
 from viseme_face.raster import rasterize
-from viseme_render.mesh.sheet import NUM_FACE, RIM
-from viseme_render.mesh.surroundings import Surroundings
+from viseme_face.sheet.surroundings import Surroundings
+from viseme_face.sheet.topology import NUM_FACE, RIM
 
 COLUMNS = 2 * len(RIM)
 """Columns of rings around the face."""

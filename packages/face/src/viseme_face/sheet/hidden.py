@@ -12,7 +12,7 @@ from viseme_face.pose import camera_depth, project
 from viseme_face.raster import rasterize
 from viseme_face.regions import harmonic_weights
 from viseme_face.shading import vertex_normals
-from viseme_render.mesh.sheet import RIM
+from viseme_face.sheet.topology import RIM
 
 # Cosines of normal and view: below the first a vertex shows nothing that could be used, above the
 # second it shows all; what lies between is neither taken from nor quite given up.
