@@ -1,12 +1,13 @@
 """What becomes of portraits under the mesh renderer, measured by finding the face again.
 
-    python benchmarks/bench_mesh_quality.py FOLDER [--moved PIXELS] [--out table.tsv]
+    python benchmarks/bench_mesh_quality.py FOLDER [--as-fitted] [--moved PIXELS] [--out table.tsv]
 
 One row per picture of the folder in which a face is found: each is drawn in its own motion, with
 lips that move as in speech, with lips and lids that close, and with its head turned; FaceMesh then
 says what the pictures show. FaceMesh errs, too: `--drawn` measures heads that are drawn in the true
 shape instead of rendered, which is as good as a renderer could be, and `--moved 1` shows what hangs
-on where FaceMesh happens to look. Only numbers are kept.
+on where FaceMesh happens to look. Heads are as deep as FaceMesh sees them turn by 15 degrees, so
+that other turns say more about them; `--as-fitted` leaves them as they were. Only numbers are kept.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from viseme_core.types import CropBox, Landmarks, Motion, ReferenceFace
 from viseme_data.facemesh import FaceNets, square_around
-from viseme_data.reference import make_reference
+from viseme_data.reference import ReferenceConfig, make_reference
 from viseme_data.stills import read_image
 from viseme_data.synthetic.look import FaceLook
 from viseme_data.synthetic.rig import CONTROLS, FaceRig
@@ -49,7 +50,7 @@ from viseme_render.mesh.portrait import MeshPortrait
 SIZE = 256
 # Points that speech leaves in place and that are seen from every side.
 _STILL = list((*BROWS, *NOSE_BRIDGE, *NOSE_BASE))
-_TURN_DEG, _NOD_DEG = 15.0, 10.0
+_TURN_DEG, _FAR_DEG, _NOD_DEG = 15.0, 22.0, 10.0
 _TALK_FRAMES = 50
 # Expected error of FaceMesh and of a linear model together, in crop units.
 _NOISE = 2e-3
@@ -72,12 +73,13 @@ class Subject(NamedTuple):
     """None for heads that are drawn as they truly are."""
 
 
-def portraits(folder: Path, model: MorphableModel) -> Iterator[Subject]:
+def portraits(folder: Path, model: MorphableModel, *, as_fitted: bool) -> Iterator[Subject]:
     """Yield the portraits of a folder."""
+    config = ReferenceConfig(measure_depth=not as_fitted)
     with FaceTracker() as tracker:
         for path in sorted(folder.iterdir()):
             try:
-                reference = make_reference(read_image(path), model=model, tracker=tracker)
+                reference = make_reference(read_image(path), config, model=model, tracker=tracker)
             except ValueError as error:
                 print(f"{path.name}: {error}", file=sys.stderr)
                 continue
@@ -165,8 +167,7 @@ class Judge:
     def _lips(self, subject: Subject) -> dict[str, float]:
         """Lips that open and close like speech, by up to 14 mm."""
         reference = subject.reference
-        rig = FaceRig(self._model, reference.identity)
-        time = torch.arange(_TALK_FRAMES) / 25
+        rig, time = FaceRig(self._model, reference.identity), torch.arange(_TALK_FRAMES) / 25
         swing = (1 - (2 * torch.pi * 2.3 * time).cos()) / 2
         swing = swing * (0.35 + 0.65 * (2.1 * time).sin() ** 2)
         controls = torch.zeros(_TALK_FRAMES, len(CONTROLS))
@@ -187,23 +188,26 @@ class Judge:
         }
 
     def _turns(self, subject: Subject, own_1K3: Tensor) -> dict[str, float]:
-        """Heads turned aside, up and down."""
-        turns_46 = torch.zeros(4, 6)
-        turns_46[:2, 1] = torch.tensor([-_TURN_DEG, _TURN_DEG]).deg2rad()
-        turns_46[2:, 0] = torch.tensor([-_NOD_DEG, _NOD_DEG]).deg2rad()
-        own_4E = subject.reference.expression.expand(4, -1)
-        poses_46 = subject.reference.pose + turns_46
-        found_4K3 = self._seen(subject, own_4E, poses_46)
+        """Heads turned aside, up and down, and further aside."""
+        sides = torch.tensor([-1.0, 1.0])
+        turns_66 = torch.zeros(6, 6)
+        turns_66[:2, 1] = (_TURN_DEG * sides).deg2rad()
+        turns_66[2:4, 0] = (_NOD_DEG * sides).deg2rad()
+        turns_66[4:, 1] = (_FAR_DEG * sides).deg2rad()
+        own_6E = subject.reference.expression.expand(6, -1)
+        poses_66 = subject.reference.pose + turns_66
+        found_6K3 = self._seen(subject, own_6E, poses_66)
         # What FaceMesh says of the portrait itself is the zero: a turn is asked for.
-        fitted_56 = self._poses(subject, torch.cat([own_1K3, found_4K3]))
-        error_46 = (fitted_56[1:] - fitted_56[:1] - turns_46).rad2deg().abs()
+        fitted_76 = self._poses(subject, torch.cat([own_1K3, found_6K3]))
+        error_66 = (fitted_76[1:] - fitted_76[:1] - turns_66).rad2deg().abs()
         row = {
-            "faces_lost": float(found_4K3.isnan().any(-1).any(-1).sum()),
-            "yaw_error_deg": float(error_46[:2, 1].max()),
-            "pitch_error_deg": float(error_46[2:, 0].max()),
+            "faces_lost": float(found_6K3[:4].isnan().any(-1).any(-1).sum()),
+            "yaw_error_deg": float(error_66[:2, 1].max()),
+            "yaw_22_error_deg": float(error_66[4:, 1].max()),
+            "pitch_error_deg": float(error_66[2:4, 0].max()),
         }
         if subject.mesh:
-            row["least_jacobian"], row["holes"] = _folds(subject.mesh, own_4E, poses_46)
+            row["least_jacobian"], row["holes"] = _folds(subject.mesh, own_6E[:4], poses_66[:4])
         return row
 
     def _closed(self, subject: Subject, edit: Callable[[Tensor], Tensor]) -> Tensor:
@@ -218,13 +222,8 @@ class Judge:
         return refit(self._model, motion, edit).expression
 
     def _poses(self, subject: Subject, points_TK3: Tensor) -> Tensor:
-        return fit_clip(
-            self._model,
-            points_TK3[..., :2],
-            "mp478",
-            identity=subject.reference.identity,
-            noise=_NOISE,
-        ).pose
+        points_TK2, identity = points_TK3[..., :2], subject.reference.identity
+        return fit_clip(self._model, points_TK2, "mp478", identity=identity, noise=_NOISE).pose
 
     def _seen(self, subject: Subject, expression_TE: Tensor, pose_T6: Tensor) -> Tensor:
         """Return the landmarks of the pictures in [0, 1], (T, 478, 3); NaN without a face."""
@@ -263,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="measure portraits under the mesh renderer")
     parser.add_argument("folder", type=Path, nargs="?", help="pictures")
     parser.add_argument("--drawn", action="store_true", help="measure truly drawn heads instead")
+    parser.add_argument("--as-fitted", action="store_true", help="keep the depth of the fit")
     parser.add_argument("--moved", type=float, default=0.0, help="pixels FaceMesh's square moves")
     parser.add_argument("--out", type=Path, help="write the table as tab-separated values")
     options = parser.parse_args(arguments)
@@ -274,7 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[dict[str, float]] = []
     with open(options.out or "/dev/null", "w", newline="") as file:
         writer = csv.writer(file, delimiter="\t")
-        for subject in drawn_heads(model) if options.drawn else portraits(options.folder, model):
+        found = portraits(options.folder, model, as_fitted=options.as_fitted)
+        for subject in drawn_heads(model) if options.drawn else found:
             rows.append(judge.measure(subject))
             if len(rows) == 1:
                 writer.writerow(["file", *rows[0]])

@@ -26,7 +26,7 @@ from viseme_core.types import CropBox, Landmarks, Motion, ReferenceFace
 from viseme_face import MorphableModel, pose_vertices, project
 from viseme_face.paint import Makeup, paint_atlas
 from viseme_face.portrait import Portrait, PortraitStyle
-from viseme_face.sheet import see
+from viseme_face.sheet import rasterize_sheet
 from viseme_render import FrameRenderer, MeshRenderer, PIRenderer
 from viseme_render.pirender.config import PIRenderConfig
 from viseme_render.pirender.model import PIRenderModel
@@ -92,7 +92,7 @@ def measure(size: int, threads: int, device: str, repeats: int) -> str:
 
     def rasterise() -> None:
         for _ in range(10):
-            see(moved, portrait.warp.triangles_P3, size)
+            rasterize_sheet(moved, portrait.warp.triangles_P3, size)
 
     render()
     rates, busy_ms, raster_ms = [], [], []

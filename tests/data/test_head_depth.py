@@ -74,7 +74,7 @@ def test_a_head_never_gets_deeper_or_flatter_than_heads_are():
     assert (_depth(0.5, 0.9), _depth(2.0, 1.1)) == (1.25, 0.8)
 
 
-@pytest.mark.parametrize("shares", [(None,), (-1.0,), (0.9, None)])
+@pytest.mark.parametrize("shares", [(None,), (-1.0,), (0.3,), (0.9, None)])
 def test_a_face_that_is_lost_or_turns_the_wrong_way_is_as_deep_as_fitted(shares):
     assert _depth(*shares) == 1.0
 

@@ -222,6 +222,13 @@ else:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_closed_nets_look_at_nothing():
+    nets = FaceNets()
+    nets.close()
+    with pytest.raises(RuntimeError, match="these face nets are closed"):
+        nets.landmarks(portrait(), CropBox(cx=150, cy=120, side=150))
+
+
 def test_closed_nets_are_let_go():
     nets = FaceNets()
     graph = weakref.ref(nets._landmarks)

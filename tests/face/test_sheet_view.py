@@ -2,7 +2,7 @@ import torch
 
 from tests.face.portraits import SIZE, sitter
 from viseme_face.shading import interpolate
-from viseme_face.sheet import Moved, PortraitWarp, see, take
+from viseme_face.sheet import Moved, PortraitWarp, look_up, rasterize_sheet
 from viseme_face.sheet.topology import topology
 
 
@@ -12,7 +12,7 @@ def _flow(pose_T6: torch.Tensor) -> torch.Tensor:
     expression_TE = person.reference.expression.expand(len(pose_T6), -1)
     moved = warp.move(expression_TE, pose_T6)
     triangles_P3 = topology().triangles_P3
-    raster = see(moved, triangles_P3, SIZE)
+    raster = rasterize_sheet(moved, triangles_P3, SIZE)
     assert raster.mask_BHW.all()
     return interpolate(raster, triangles_P3, moved.source_TN2)
 
@@ -34,7 +34,7 @@ def test_what_stands_before_hides_what_is_behind_and_what_faces_away_is_not_seen
     for first, second, seen in ((0.0, 0.5, 1), (0.5, 0.0, 0)):
         height_1N = torch.tensor([first, second, 1.0]).repeat_interleave(3)[None]
         moved = Moved(torch.zeros(1, 478, 3), screen_1N2, height_1N, screen_1N2)
-        raster = see(moved, triangles_P3, 10)
+        raster = rasterize_sheet(moved, triangles_P3, 10)
         assert int(raster.triangle_BHW[0, 3, 3]) == seen
         # Depth decides and does not bend: places on a triangle are as on the flat picture.
         flow_2 = interpolate(raster, triangles_P3, screen_1N2)[0, 3, 3]
@@ -46,5 +46,5 @@ def test_colours_are_looked_up_where_the_flow_says():
     row, column = torch.tensor([1, 6]), torch.tensor([5, 2])
     flow_THW2 = torch.stack([(column + 0.5) / 8, (row + 0.5) / 8], -1)[None, None]
     for mode in ("bicubic", "bilinear"):
-        got_T3HW = take(picture_3HW, flow_THW2, mode=mode)
+        got_T3HW = look_up(picture_3HW, flow_THW2, mode=mode)
         torch.testing.assert_close(got_T3HW[0, :, 0], picture_3HW[:, row, column])

@@ -12,14 +12,10 @@ from viseme_face.sheet.topology import FIRST_RING, NUM_FACE, RIM
 from viseme_face.sheet.warp import PortraitWarp
 
 
-def warp_of(reference, model):
-    return PortraitWarp(reference, model)
-
-
 def test_the_portraits_own_motion_leaves_every_vertex_where_it_came_from():
     person = sitter(0)
     reference = mistracked(person.reference, 0.5)
-    warp = warp_of(reference, person.model)
+    warp = PortraitWarp(reference, person.model)
     moved = warp.move(reference.expression[None], reference.pose[None])
     face_N2, rings_N2 = warp.source_N2[:NUM_FACE], warp.source_N2[FIRST_RING:]
     # The lips of this portrait are open by a hair, and their edges taken from as far inside them.
@@ -30,7 +26,7 @@ def test_the_portraits_own_motion_leaves_every_vertex_where_it_came_from():
 def test_the_mesh_lies_on_the_landmarks_that_were_tracked():
     person = sitter(0)
     reference = mistracked(person.reference, 0.5)
-    warp = warp_of(reference, person.model)
+    warp = PortraitWarp(reference, person.model)
     landmarks_K2 = reference.landmarks.points_TKD[0, :NUM_FACE]
     # Pairs of lips and lids share what the model misses, so that they open as the motion says.
     paired = torch.tensor([*LIP_PAIRS, *RIGHT_LID_PAIRS, *LEFT_LID_PAIRS])
@@ -48,7 +44,7 @@ def test_lips_open_as_far_as_the_motion_says_whatever_the_tracker_missed():
     reference = mistracked(person.reference, 1.0)
     shares = torch.tensor([0.0, 0.2, 0.6, 1.0])
     expression_TE = person.closed_E + shares[:, None] * person.opening_E
-    got = lip_opening(warp_of(reference, person.model).points(expression_TE))
+    got = lip_opening(PortraitWarp(reference, person.model).points(expression_TE))
     asked = lip_opening(person.model.landmarks(reference.identity, expression_TE, "mp478"))
     # What both points of a pair share changes the mouth's width by a few per cent, not its gap.
     torch.testing.assert_close(got, asked, atol=2e-3, rtol=0.1)
@@ -56,7 +52,7 @@ def test_lips_open_as_far_as_the_motion_says_whatever_the_tracker_missed():
 
 def test_the_border_of_the_picture_never_moves():
     person = sitter(1)
-    warp = warp_of(person.reference, person.model)
+    warp = PortraitWarp(person.reference, person.model)
     poses = torch.stack([turned(person.reference.pose, yaw=20, pitch=-10, roll=15)])
     moved = warp.move(person.reference.expression[None], poses)
     border = slice(-2 * len(RIM), None)
@@ -65,7 +61,7 @@ def test_the_border_of_the_picture_never_moves():
 
 def test_the_rim_of_the_face_and_the_first_ring_move_as_one_head():
     person = sitter(1)
-    warp = warp_of(person.reference, person.model)
+    warp = PortraitWarp(person.reference, person.model)
     pose_16 = turned(person.reference.pose, yaw=12)[None]
     moved = warp.move(person.reference.expression[None], pose_16).screen_TN2[0]
     shift_N2 = moved - warp.source_N2
@@ -80,7 +76,7 @@ def test_edges_of_open_lips_are_taken_from_within_the_lips():
     shut, open_ = sitter(0), sitter(0, opening=0.8)
     inner, next_ring = list(LIP_RINGS[3]), list(LIP_RINGS[2])
     for person, pull in ((shut, 0.0), (open_, 0.5)):
-        warp = warp_of(person.reference, person.model)
+        warp = PortraitWarp(person.reference, person.model)
         points_K2 = project(pose_vertices(warp.points_K3, person.reference.pose))
         wanted = torch.lerp(points_K2[inner], points_K2[next_ring], pull)
         torch.testing.assert_close(warp.source_N2[inner], wanted, atol=2e-4, rtol=0)
@@ -118,7 +114,7 @@ def test_a_deeper_head_lies_as_before_and_its_depth_moves_it_as_it_turns():
 
 def test_a_gap_that_opens_is_drawn_a_little_narrower_than_asked():
     person = sitter(0, opening=0.3)
-    warp = warp_of(person.reference, person.model)
+    warp = PortraitWarp(person.reference, person.model)
     own_6 = person.reference.pose[None]
     shares = torch.tensor([0.0, 0.1, 0.25, 0.5, 1.0])
     expression_TE = person.closed_E + shares[:, None] * person.opening_E
@@ -137,3 +133,19 @@ def test_a_gap_that_opens_is_drawn_a_little_narrower_than_asked():
     lower, upper = 14, 13
     moved = warp.move(expression_TE[-1:], own_6).points_TK3[0] - warp.points(expression_TE)[-1]
     assert float(moved[lower].norm() / moved[upper].norm()) == pytest.approx(3, rel=1e-3)
+
+
+def test_lips_that_hardly_part_are_drawn_apart_all_the_same():
+    person = sitter(0)
+    warp = PortraitWarp(person.reference, person.model)
+    shares = torch.tensor([0.05, 0.1, 0.2])
+    expression_TE = person.closed_E + shares[:, None] * person.opening_E
+    asked = lip_opening(warp.points(expression_TE))
+    own = lip_opening(warp.points_K3)
+    assert own < asked[0] < 0.02
+    drawn = warp.move(expression_TE, person.reference.pose.expand(3, 6))
+    expected = asked - torch.minimum(torch.tensor(0.012), 0.2 * asked) * (1 - own / asked)
+    torch.testing.assert_close(lip_opening(drawn.points_TK3), expected, atol=2e-4, rtol=0)
+    upper, lower = torch.tensor(LIP_PAIRS).T
+    y_TK = drawn.points_TK3[..., 1]
+    assert (y_TK[:, upper[1:-1]] > y_TK[:, lower[1:-1]]).all()

@@ -236,7 +236,7 @@ class ReferenceFace:
     source_3HW: Tensor
     """The whole picture, float32 RGB in [-1, 1], for pasting back."""
     depth: float = 1.0
-    """How much deeper the head is than `identity` has it, which one picture hardly tells."""
+    """Factor by which the head is deeper than `identity` has it; 1 is as fitted."""
 
     def __post_init__(self) -> None:
         if not 0 < self.depth < math.inf:

@@ -243,6 +243,8 @@ class _Graph:
 
     def run(self, picture_HW3: np.ndarray, **messages: Any) -> Any | None:
         """Return the packet of what is found in a picture, None if it is nothing."""
+        if self._graph is None:
+            raise RuntimeError("these face nets are closed; open others")
         self._time += 1
         self._found = None
         # One that cannot be written to is not copied: it is looked at until this returns.

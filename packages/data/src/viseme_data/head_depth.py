@@ -18,35 +18,37 @@ from viseme_data.facemesh import FaceNets, square_around
 from viseme_face import MorphableModel, fit_clip, pose_vertices, project
 from viseme_face.parts import read_builtin
 from viseme_face.shading import interpolate
-from viseme_face.sheet import PortraitWarp, see, take
+from viseme_face.sheet import PortraitWarp, look_up, rasterize_sheet
 from viseme_face.sheet.topology import AROUND, topology
 
 _TURN_DEG = 15.0
 # The nets see 192 pixels of a square half as wide again as the face.
 _LOOK_PX = 256
-# FaceMesh knows heads, and sees one turn less further than it has got deeper: a second look.
+# FaceMesh expects a usual head, and sees less of a change than was made: it looks twice.
 _LOOKS = 2
 # Expected error of FaceMesh and of a linear model together, in crop units.
 _NOISE = 2e-3
 # Blurred faces and animals are read wrongly by more than heads differ.
 _LEAST, _MOST = 0.8, 1.25
+# Who sees less of a turn than this has not found the face.
+_NO_TURN = 0.4
 
 
 def head_depth(reference: ReferenceFace, model: MorphableModel, nets: FaceNets) -> float:
     """Return how much deeper a head is than its fit: `ReferenceFace.depth`.
 
     Args:
-        reference: The portrait, square, as fitted.
+        reference: The portrait, square, on the CPU.
         model: Its face model, on the built-in mesh.
         nets: What looks at it.
 
     Returns:
-        A factor from 0.8 to 1.25; 1 if the turned face is not found.
+        A factor from 0.8 to 1.25; 1 if the face is not found, or hardly seen to turn.
     """
     depth = 1.0
     for _ in range(_LOOKS):
         share = turn_seen(replace(reference, depth=depth), model, nets)
-        if not share > 0:
+        if not share > _NO_TURN:
             return 1.0
         depth = min(max(depth / share, _LEAST), _MOST)
     return depth
@@ -57,7 +59,7 @@ def turn_seen(reference: ReferenceFace, model: MorphableModel, nets: FaceNets) -
     """Return which share of its turn a head is seen to turn by, NaN if it is not found.
 
     Args:
-        reference: The portrait, square.
+        reference: The portrait, square, on the CPU.
         model: Its face model, on the built-in mesh.
         nets: What looks at it.
     """
@@ -86,12 +88,12 @@ def _drawn(reference: ReferenceFace, warp: PortraitWarp, pose_T6: Tensor) -> np.
         [read_builtin().triangles_P3, sheet.triangles_P3[sheet.part_P == AROUND]]
     )
     moved = warp.move(reference.expression.expand(len(pose_T6), -1), pose_T6)
-    raster = see(moved, triangles_P3, _LOOK_PX)
+    raster = rasterize_sheet(moved, triangles_P3, _LOOK_PX)
     picture_13HW = reference.frame_3HW[None]
     if picture_13HW.shape[-1] > _LOOK_PX:
         picture_13HW = F.interpolate(
             picture_13HW, (_LOOK_PX, _LOOK_PX), mode="bilinear", antialias=True
         )
     flow_THW2 = interpolate(raster, triangles_P3, moved.source_TN2)
-    frames_T3HW = take(picture_13HW[0], flow_THW2, mode="bilinear")
+    frames_T3HW = look_up(picture_13HW[0], flow_THW2, mode="bilinear")
     return ((frames_T3HW + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()

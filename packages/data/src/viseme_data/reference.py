@@ -57,7 +57,7 @@ def read_reference(
 
     Args:
         path: Picture of any kind that `read_image` reads.
-        config: Size and scale of the crop.
+        config: Size and scale of the crop, and whether to measure the depth of the head.
         model: Face model that knows `mp478`; by default the built-in one.
         tracker: Tracker to use; it is reset. By default one is made and closed again.
 
@@ -82,7 +82,7 @@ def make_reference(
 
     Args:
         picture_HW3: uint8 RGB.
-        config: Size and scale of the crop.
+        config: Size and scale of the crop, and whether to measure the depth of the head.
         model: Face model that knows `mp478`; by default the built-in one.
         tracker: Tracker to use; it is reset. By default one is made and closed again.
         name: What errors call the picture.
@@ -105,7 +105,7 @@ def reference_of(
     Args:
         picture_HW3: uint8 RGB.
         points_K3: Its landmarks `mp478` as `FaceTracker` gives them, source pixels.
-        config: Size and scale of the crop.
+        config: Size and scale of the crop, and whether to measure the depth of the head.
         model: Face model that knows `mp478`; by default the built-in one.
     """
     config = config or ReferenceConfig()

@@ -4,7 +4,7 @@
 the face goes, `lip_edges` what of its lips is none, `warp` moves it, `view` looks at it.
 """
 
-from viseme_face.sheet.view import see, take
+from viseme_face.sheet.view import look_up, rasterize_sheet
 from viseme_face.sheet.warp import Moved, PortraitWarp
 
-__all__ = ["Moved", "PortraitWarp", "see", "take"]
+__all__ = ["Moved", "PortraitWarp", "look_up", "rasterize_sheet"]

@@ -54,7 +54,7 @@ class HiddenSkin:
 
         Args:
             source_V2: Where each vertex is in the portrait.
-            rim_R2: Where vertices of `sheet.RIM` that are hidden find the last of it.
+            rim_R2: Where vertices of `topology.RIM` that are hidden find the last of it.
         """
         rim = torch.tensor(RIM, device=source_V2.device)
         is_rim = self.hidden_V[rim] > 0

@@ -1,5 +1,7 @@
 """What the camera sees of a sheet, and the picture that this gives."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,7 +15,7 @@ from viseme_face.sheet.warp import Moved
 _FLAT = 0.01
 
 
-def see(moved: Moved, triangles_P3: Tensor, size: int) -> Raster:
+def rasterize_sheet(moved: Moved, triangles_P3: Tensor, size: int) -> Raster:
     """Return which triangle of a sheet each pixel of a square picture shows.
 
     Args:
@@ -29,7 +31,9 @@ def see(moved: Moved, triangles_P3: Tensor, size: int) -> Raster:
     return rasterize(vertices_TN3, triangles_P3, (size, size), cull_back=True)
 
 
-def take(picture_3HW: Tensor, flow_THW2: Tensor, *, mode: str = "bicubic") -> Tensor:
+def look_up(
+    picture_3HW: Tensor, flow_THW2: Tensor, *, mode: Literal["bilinear", "bicubic"] = "bicubic"
+) -> Tensor:
     """Return a picture's colours at places of it, (T, 3, H, W).
 
     Args:

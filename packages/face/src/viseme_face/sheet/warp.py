@@ -26,8 +26,8 @@ from viseme_face.sheet.topology import FOLDS, NUM_FACE, topology
 # the way from the inner lip ring to the next one is left out when the mouth is as open as this.
 _LIP_PULL = 0.5
 _OPEN_LIPS = 0.06
-# A drawn gap is seen wider than the same gap in a film, whose lips turn their wet inside out: by so
-# much of the mouth's width, and never by more than this share of the gap.
+# A drawn gap is seen wider than the same gap in a film, by about so much of the mouth's width. Of a
+# gap that has only begun to open, this share is the most that is taken off.
 _SEEN_WIDER = 0.012
 _MOST_NARROWED = 0.2
 # Lips have left out all of the inside that they hold when they have closed by this share.
@@ -73,6 +73,7 @@ class PortraitWarp:
         self.triangles_P3 = sheet.triangles_P3.to(device)
         self.part_P = sheet.part_P.to(device)
         self._fold_F2 = torch.tensor(FOLDS, device=device)
+        self._lips_N2 = torch.tensor(LIP_PAIRS, device=device)
         camera_V3 = pose_vertices(self.points_K3, pose_6)[:NUM_FACE]
         face_V2 = project(camera_V3)
         self._hidden = HiddenSkin(camera_V3, read_builtin().triangles_P3.to(device))
@@ -131,7 +132,7 @@ class PortraitWarp:
         opening_T = lip_opening(points_TK3).clamp_min(1e-6)
         less_T = (_SEEN_WIDER / opening_T).clamp(max=_MOST_NARROWED)
         less_T = less_T * (1 - self._opening / opening_T).clamp_min(0)
-        upper, lower = torch.tensor(LIP_PAIRS, device=points_TK3.device).T
+        upper, lower = self._lips_N2.T
         gap_TN3 = less_T[:, None, None] * (points_TK3[:, upper] - points_TK3[:, lower])
         shown_TK3 = points_TK3.clone()
         shown_TK3[:, upper] -= (1 - LOWER_LIP_SHARE) * gap_TN3

@@ -12,7 +12,7 @@ from viseme_face.morphable import MorphableModel
 from viseme_face.pose import pose_vertices, project
 from viseme_face.raster import Raster
 from viseme_face.shading import interpolate
-from viseme_face.sheet import Moved, PortraitWarp, see, take
+from viseme_face.sheet import Moved, PortraitWarp, look_up, rasterize_sheet
 from viseme_face.sheet.topology import topology
 from viseme_render.mesh.eyes import PortraitEyes
 from viseme_render.mesh.light import light_of
@@ -71,7 +71,7 @@ class MeshPortrait:
             there were a hole, (T, H, W).
         """
         moved = self.warp.move(expression_TE, pose_T6)
-        raster = see(moved, self.warp.triangles_P3, self.size)
+        raster = rasterize_sheet(moved, self.warp.triangles_P3, self.size)
         part_THW = self.warp.part_P[raster.triangle_BHW.clamp(min=0)]
         return (
             interpolate(raster, self.warp.triangles_P3, moved.source_TN2),
@@ -80,9 +80,9 @@ class MeshPortrait:
 
     def _draw(self, expression_TE: Tensor, pose_T6: Tensor) -> Tensor:
         moved = self.warp.move(expression_TE, pose_T6)
-        raster = see(moved, self.warp.triangles_P3, self.size)
+        raster = rasterize_sheet(moved, self.warp.triangles_P3, self.size)
         flow_THW2 = interpolate(raster, self.warp.triangles_P3, moved.source_TN2)
-        frames_T3HW = take(self.picture_3HW, flow_THW2)
+        frames_T3HW = look_up(self.picture_3HW, flow_THW2)
         frames_T3HW = self._smooth(frames_T3HW, raster, moved)
         screen_TK2 = self.size * project(pose_vertices(moved.points_TK3, pose_T6))
         for layer in self.eyes.layers(screen_TK2):
