@@ -2,7 +2,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 
 from tests.face.portraits import mistracked, sitter, turned
@@ -110,42 +109,3 @@ def test_a_deeper_head_lies_as_before_and_its_depth_moves_it_as_it_turns():
     torch.testing.assert_close(got_NX[alone], asked_NX[alone], atol=2e-4, rtol=0)
     nose = flat.move(own[0], turned(own[1], yaw=15)).screen_TN2[0, 1] - got_NX[1]
     assert float(nose.norm()) > 0.005
-
-
-def test_a_gap_that_opens_is_drawn_a_little_narrower_than_asked():
-    person = sitter(0, opening=0.3)
-    warp = PortraitWarp(person.reference, person.model)
-    own_6 = person.reference.pose[None]
-    shares = torch.tensor([0.0, 0.1, 0.25, 0.5, 1.0])
-    expression_TE = person.closed_E + shares[:, None] * person.opening_E
-    asked = lip_opening(warp.points(expression_TE))
-    drawn = warp.move(expression_TE, own_6.expand(5, 6))
-    on_screen = project(pose_vertices(drawn.points_TK3, own_6.expand(5, 6)))
-    torch.testing.assert_close(drawn.screen_TN2[:, :NUM_FACE], on_screen[:, :NUM_FACE])
-    shown = lip_opening(drawn.points_TK3)
-    own = lip_opening(warp.points_K3)
-    assert asked[1] < own < asked[3]
-    is_wider = asked > own
-    torch.testing.assert_close(shown[~is_wider], asked[~is_wider])
-    expected = asked - torch.minimum(torch.tensor(0.012), 0.2 * asked) * (1 - own / asked)
-    torch.testing.assert_close(shown[is_wider], expected[is_wider], atol=2e-4, rtol=0)
-    # The lower lip, which moved most to open it, gives back most.
-    lower, upper = 14, 13
-    moved = warp.move(expression_TE[-1:], own_6).points_TK3[0] - warp.points(expression_TE)[-1]
-    assert float(moved[lower].norm() / moved[upper].norm()) == pytest.approx(3, rel=1e-3)
-
-
-def test_lips_that_hardly_part_are_drawn_apart_all_the_same():
-    person = sitter(0)
-    warp = PortraitWarp(person.reference, person.model)
-    shares = torch.tensor([0.05, 0.1, 0.2])
-    expression_TE = person.closed_E + shares[:, None] * person.opening_E
-    asked = lip_opening(warp.points(expression_TE))
-    own = lip_opening(warp.points_K3)
-    assert own < asked[0] < 0.02
-    drawn = warp.move(expression_TE, person.reference.pose.expand(3, 6))
-    expected = asked - torch.minimum(torch.tensor(0.012), 0.2 * asked) * (1 - own / asked)
-    torch.testing.assert_close(lip_opening(drawn.points_TK3), expected, atol=2e-4, rtol=0)
-    upper, lower = torch.tensor(LIP_PAIRS).T
-    y_TK = drawn.points_TK3[..., 1]
-    assert (y_TK[:, upper[1:-1]] > y_TK[:, lower[1:-1]]).all()

@@ -16,7 +16,6 @@ from viseme_face.layouts import (
 from viseme_face.morphable import MorphableModel
 from viseme_face.parts import read_builtin
 from viseme_face.pose import CAMERA_DISTANCE, FOCAL, euler_to_matrix, pose_vertices, project
-from viseme_face.regions import LOWER_LIP_SHARE
 from viseme_face.sheet.hidden import HiddenSkin
 from viseme_face.sheet.lip_edges import lip_edges, without_inside
 from viseme_face.sheet.surroundings import Surroundings
@@ -26,10 +25,6 @@ from viseme_face.sheet.topology import FOLDS, NUM_FACE, topology
 # the way from the inner lip ring to the next one is left out when the mouth is as open as this.
 _LIP_PULL = 0.5
 _OPEN_LIPS = 0.06
-# A drawn gap is seen wider than the same gap in a film, by about so much of the mouth's width. Of a
-# gap that has only begun to open, this share is the most that is taken off.
-_SEEN_WIDER = 0.012
-_MOST_NARROWED = 0.2
 # Lips have left out all of the inside that they hold when they have closed by this share.
 _LEFT_OUT = 0.5
 
@@ -38,8 +33,7 @@ class Moved(NamedTuple):
     """A sheet in some frames; vertices are the face's, then folds, then rings."""
 
     points_TK3: Tensor
-    """`mp478` points in model space, the portrait's own residual included; lips as they are drawn,
-    a hair nearer than asked."""
+    """`mp478` points in model space, the portrait's own residual included."""
     screen_TN2: Tensor
     """Sheet vertices in [0, 1] of the picture."""
     height_TN: Tensor
@@ -73,7 +67,6 @@ class PortraitWarp:
         self.triangles_P3 = sheet.triangles_P3.to(device)
         self.part_P = sheet.part_P.to(device)
         self._fold_F2 = torch.tensor(FOLDS, device=device)
-        self._lips_N2 = torch.tensor(LIP_PAIRS, device=device)
         camera_V3 = pose_vertices(self.points_K3, pose_6)[:NUM_FACE]
         face_V2 = project(camera_V3)
         self._hidden = HiddenSkin(camera_V3, read_builtin().triangles_P3.to(device))
@@ -98,8 +91,7 @@ class PortraitWarp:
             pose_T6: Pose of every frame.
         """
         points_TK3 = self.points(expression_TE)
-        shown_TK3 = self._with_narrowed_gap(points_TK3)
-        camera_TV3 = pose_vertices(shown_TK3, pose_T6)[:, :NUM_FACE]
+        camera_TV3 = pose_vertices(points_TK3, pose_T6)[:, :NUM_FACE]
         face_TV2 = project(camera_TV3)
         # From the portrait's camera space to that of each frame, as one rigid head.
         back_133 = euler_to_matrix(self._pose_1[:, :3]).mT
@@ -114,7 +106,7 @@ class PortraitWarp:
         shut_T11 = (closed_T / _LEFT_OUT).clamp(0, 1)[:, None, None]
         source_TN2 = self.source_N2 + shut_T11 * self._shutting_N2
         return Moved(
-            shown_TK3,
+            points_TK3,
             torch.cat([face_TV2, face_TV2[:, self._fold_F2].mean(2), rings_TN2], 1),
             torch.cat([height_TV, height_TV[:, self._fold_F2].mean(2), behind_TN], 1),
             torch.lerp(source_TN2, self._filled_N2, coming_TN1),
@@ -123,21 +115,6 @@ class PortraitWarp:
     def _sheet(self, face_TVD: Tensor, rings_TND: Tensor) -> Tensor:
         """Return values of the face, of folds, which repeat what they continue, and of rings."""
         return torch.cat([face_TVD, face_TVD[..., self._fold_F2[:, 0], :], rings_TND], -2)
-
-    def _with_narrowed_gap(self, points_TK3: Tensor) -> Tensor:
-        """Return points whose lips are seen as far apart as these are, in model space.
-
-        Lips are the portrait's own while they are no further apart than in the portrait.
-        """
-        opening_T = lip_opening(points_TK3).clamp_min(1e-6)
-        less_T = (_SEEN_WIDER / opening_T).clamp(max=_MOST_NARROWED)
-        less_T = less_T * (1 - self._opening / opening_T).clamp_min(0)
-        upper, lower = self._lips_N2.T
-        gap_TN3 = less_T[:, None, None] * (points_TK3[:, upper] - points_TK3[:, lower])
-        shown_TK3 = points_TK3.clone()
-        shown_TK3[:, upper] -= (1 - LOWER_LIP_SHARE) * gap_TN3
-        shown_TK3[:, lower] += LOWER_LIP_SHARE * gap_TN3
-        return shown_TK3
 
     def _with_pulled_lips(self, face_V2: Tensor) -> Tensor:
         """Return the face with its lips' edges a little inside the lips if the mouth is open."""
